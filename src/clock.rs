@@ -1,0 +1,14 @@
+//! The only caller of the system's clocks.
+
+use crate::turn::time::{Mono, Now, UnixTime};
+
+/// Both clocks, read together. CLOCK_MONOTONIC counts the same for every process of one boot, so deadlines survive a
+/// hand-over to another process.
+pub fn now() -> Now {
+    let mono = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Now {
+        mono: Mono(mono.tv_sec as u64 * 1_000_000_000 + mono.tv_nsec as u64),
+        wall: UnixTime(u64::try_from(wall.tv_sec).unwrap_or(0)),
+    }
+}

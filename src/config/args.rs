@@ -1,0 +1,221 @@
+//! The command line, with the habits of coturn's `getopt_long`: bundled letters, attached values, unique prefixes of
+//! long names, booleans that take a value behind `=` only. clap does the grammar; values stay text and are judged with
+//! those of the file, so that all problems come together.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches};
+
+use super::error::{Place, nearest};
+use super::options::{self, Definition, Kind};
+use super::raw::{Setting, Value};
+use super::{Problem, Warning};
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// `--version`: print the version and leave with status 0.
+    Version,
+    /// `-h` or `--help`: print this text to the standard output and leave with status 0.
+    Help(String),
+    /// Serve.
+    Serve(Serve),
+}
+
+/// The settings of a command line and the choice of a configuration file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Serve {
+    /// What was set, in the order in which it was written.
+    pub settings: Vec<Setting>,
+    /// Which file to read.
+    pub file: FileChoice,
+    /// Words that are no options.
+    pub warnings: Vec<Warning>,
+}
+
+/// Which configuration file to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FileChoice {
+    /// The first one that exists of those that are looked for.
+    #[default]
+    Search,
+    /// `-c FILE`.
+    Named(PathBuf),
+    /// `-n`.
+    Never,
+}
+
+const FILE: &str = "-c";
+const NO_FILE: &str = "-n";
+const HELP: &str = "-h";
+const VERSION: &str = "--version";
+const STRAY: &str = "stray";
+
+/// Reads a command line, without the program's name.
+///
+/// An option that does not exist, one without its value and an ambiguous prefix are usage errors, for which the caller
+/// leaves with [`EXIT_STATUS`](super::error::EXIT_STATUS). Bad values are found later, by [`load`](super::load).
+pub fn parse_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Command, Problem> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // As coturn does, these are looked for in every word, even in one that is another option's value.
+    if args.iter().any(|arg| arg == HELP || arg == "--help") {
+        return Ok(Command::Help(help()));
+    }
+    if args.iter().any(|arg| arg == VERSION) {
+        return Ok(Command::Version);
+    }
+    let separate = args.iter().filter(|arg| *arg == FILE).count();
+    let matches = grammar().try_get_matches_from(&args).map_err(|error| usage_problem(&error))?;
+    if matches.get_flag(HELP) {
+        return Ok(Command::Help(help()));
+    }
+    if matches.get_flag(VERSION) {
+        return Ok(Command::Version);
+    }
+    let files: Vec<&OsString> = matches.get_many(FILE).into_iter().flatten().collect();
+    if files.len() > separate {
+        return Err(usage(FILE, "the file must be a word of its own").hint("-c FILE"));
+    }
+    let file = match files.last() {
+        _ if matches.get_flag(NO_FILE) => FileChoice::Never,
+        Some(file) => FileChoice::Named(PathBuf::from(file)),
+        None => FileChoice::Search,
+    };
+    Ok(Command::Serve(Serve { settings: settings(&matches)?, file, warnings: strays(&matches) }))
+}
+
+/// The text of `--help`.
+pub fn help() -> String {
+    grammar().render_help().to_string()
+}
+
+fn grammar() -> clap::Command {
+    let selecting = [
+        Arg::new(FILE)
+            .short('c')
+            .value_name("FILE")
+            .action(ArgAction::Append)
+            .allow_hyphen_values(true)
+            .value_parser(clap::value_parser!(OsString))
+            .help("Read this configuration file [default: turnserver.toml here or in /etc/turnserver]"),
+        Arg::new(NO_FILE)
+            .short('n')
+            .action(ArgAction::SetTrue)
+            .overrides_with(NO_FILE)
+            .help("Read no configuration file"),
+        Arg::new(HELP).short('h').long("help").action(ArgAction::SetTrue).help("Print this help"),
+        Arg::new(VERSION).long("version").action(ArgAction::SetTrue).help("Print the version"),
+        Arg::new(STRAY).num_args(0..).action(ArgAction::Append).value_parser(clap::value_parser!(OsString)).hide(true),
+    ];
+    clap::Command::new("turnserver")
+        .no_binary_name(true)
+        .override_usage("turnserver [OPTIONS]")
+        .about("A STUN and TURN server")
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .infer_long_args(true)
+        .args(selecting)
+        .args(options::all().map(argument))
+}
+
+fn argument(option: &'static Definition) -> Arg {
+    let argument = Arg::new(option.name)
+        .long(option.name)
+        .aliases(option.aliases.iter().copied())
+        .action(ArgAction::Append)
+        .value_parser(clap::value_parser!(OsString))
+        .value_name(metavar(option.kind))
+        .help_heading(option.category.heading())
+        .help(format!("{} [default: {}]", option.doc, option.default_text()));
+    let argument = match option.short {
+        Some(letter) => argument.short(letter),
+        None => argument,
+    };
+    match option.kind {
+        Kind::Switch | Kind::Integer { alone: Some(_), .. } => {
+            argument.num_args(0..=1).require_equals(true).default_missing_value("")
+        }
+        Kind::Integer { .. } | Kind::Text(_) | Kind::Word(_) => argument.allow_hyphen_values(true),
+    }
+}
+
+fn metavar(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Switch => "BOOL",
+        Kind::Integer { .. } => "N",
+        Kind::Text(name) => name,
+        Kind::Word(_) => "NAME",
+    }
+}
+
+/// The settings in the order in which they were written, which decides where one option overrides another.
+fn settings(matches: &ArgMatches) -> Result<Vec<Setting>, Problem> {
+    let mut settings = Vec::new();
+    for option in options::all() {
+        let values = matches.get_many::<OsString>(option.name).into_iter().flatten();
+        let indices = matches.indices_of(option.name).into_iter().flatten();
+        for (value, index) in values.zip(indices) {
+            let place = Place::CommandLine { option: option.name.to_owned() };
+            let Some(text) = value.to_str() else {
+                return Err(Problem::new(&place, "the value is not UTF-8"));
+            };
+            settings.push((index, Setting { option, value: Value::Untyped(text.to_owned()), place }));
+        }
+    }
+    settings.sort_by_key(|(index, _)| *index);
+    Ok(settings.into_iter().map(|(_, setting)| setting).collect())
+}
+
+fn strays(matches: &ArgMatches) -> Vec<Warning> {
+    let place = Place::CommandLine { option: String::new() };
+    let words = matches.get_many::<OsString>(STRAY).into_iter().flatten();
+    words.map(|word| Warning::new(&place, format!("CONFIG: Unknown argument: {}", harmless(word)))).collect()
+}
+
+/// A stray word as it may be shown: a user whose `-u` was forgotten loses the password.
+fn harmless(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    match word.split_once(':') {
+        Some((name, _)) => format!("{name}:..."),
+        None => word.into_owned(),
+    }
+}
+
+fn usage(option: &str, message: impl Into<String>) -> Problem {
+    Problem::new(&Place::CommandLine { option: option.to_owned() }, message).hint("turnserver -h lists the options")
+}
+
+/// clap's error in our words; its own text may hold the value of an option.
+fn usage_problem(error: &clap::Error) -> Problem {
+    let option = match error.get(ContextKind::InvalidArg) {
+        // `--realm <REALM>`, `--no-udp[=<BOOL>]` or what was typed.
+        Some(ContextValue::String(shown)) => shown.split([' ', '[', '=']).next().unwrap_or_default(),
+        _ => "",
+    };
+    match error.kind() {
+        ErrorKind::UnknownArgument => unknown(option),
+        ErrorKind::InvalidValue => usage(option, "a value is missing"),
+        ErrorKind::TooManyValues => usage(option, "takes no value"),
+        ErrorKind::InvalidUtf8 => usage(option, "an option is not UTF-8"),
+        kind => usage(option, format!("the command line cannot be read: {kind}")),
+    }
+}
+
+fn unknown(option: &str) -> Problem {
+    let Some(name) = option.strip_prefix("--") else {
+        return usage(option, "unknown option");
+    };
+    let names = || options::all().map(|option| option.name).chain(["help", "version"]);
+    let meant: Vec<String> =
+        names().filter(|known| known.starts_with(name)).map(|known| format!("--{known}")).collect();
+    if meant.len() > 1 {
+        return usage(option, "ambiguous option").hint(format!("it may be {}", meant.join(", ")));
+    }
+    let problem = usage(option, "unknown option");
+    match nearest(name, names()) {
+        Some(near) => problem.hint(format!("did you mean --{near}?")),
+        None => problem,
+    }
+}

@@ -1,0 +1,292 @@
+//! The server's configuration: what an operator wrote, checked once and then immutable.
+//!
+//! `options/` defines each option once; the readers (`toml`, `args`) turn text into `Raw` values with their places, and
+//! `resolve` turns those into a [`Config`]. Everybody reads [`Config`]; it reads nobody.
+
+pub mod args;
+pub mod error;
+mod load;
+pub mod options;
+pub mod profile;
+pub mod raw;
+mod resolve;
+mod toml;
+mod value;
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+pub use args::{Command, Serve, parse_command_line};
+pub use error::{Problem, Problems, Warning};
+pub use load::{Loaded, SEARCH, load, load_searching, load_text};
+pub use profile::Profile;
+
+/// Everything the server was told, resolved: values are in range, contradictions are gone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The set of defaults everything else starts from.
+    pub profile: Profile,
+    /// Addresses, ports and transports clients use.
+    pub listen: Listen,
+    /// Addresses and ports of relayed transport addresses.
+    pub relay: Relay,
+    /// Who may allocate.
+    pub auth: Auth,
+    /// Certificate and key files; without them there is no TLS.
+    pub tls: Option<TlsFiles>,
+    /// Which peers may be reached.
+    pub peers: Peers,
+    /// Bounds that an operator may move.
+    pub limits: Limits,
+    /// Choices where clients or coturn differ from the RFCs.
+    pub protocol: Protocol,
+    /// The process around the server.
+    pub process: Process,
+}
+
+/// Where clients are listened for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// Listener addresses; empty: every address of the interfaces that are up, loopback included, link-local not.
+    pub ips: Vec<IpAddr>,
+    /// The port of UDP and TCP (RFC 8656 section 5: 3478).
+    pub port: u16,
+    /// The port of TLS (5349); it takes plain TCP as well, as `port` takes TLS.
+    pub tls_port: u16,
+    /// UDP clients are served.
+    pub udp: bool,
+    /// TCP clients are served.
+    pub tcp: bool,
+    /// TLS clients are served (when there is a certificate).
+    pub tls: bool,
+}
+
+/// Where relayed transport addresses come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relay {
+    /// Relay addresses; empty: chosen as the `relay-ip` option says.
+    pub ips: Vec<IpAddr>,
+    /// What relay addresses are called outside, behind a 1:1 NAT.
+    pub external: External,
+    /// The ports of relayed addresses, inclusive.
+    pub ports: RangeInclusive<u16>,
+}
+
+/// `external-ip` in its two forms.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct External {
+    /// One address for all relay addresses of its family (never for loopback ones).
+    pub single: Vec<IpAddr>,
+    /// Pairs: what the world sees, and the local address it stands for.
+    pub pairs: Vec<ExternalPair>,
+}
+
+/// One `PUBLIC/PRIVATE` pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExternalPair {
+    /// The address the world sees.
+    pub public: IpAddr,
+    /// The local address.
+    pub private: IpAddr,
+}
+
+impl External {
+    /// What the world calls the local relay address `local`.
+    pub fn public_of(&self, local: IpAddr) -> IpAddr {
+        if let Some(pair) = self.pairs.iter().find(|pair| pair.private == local) {
+            return pair.public;
+        }
+        if local.is_loopback() {
+            return local;
+        }
+        self.single.iter().copied().find(|ip| ip.is_ipv4() == local.is_ipv4()).unwrap_or(local)
+    }
+}
+
+/// Who may allocate, and how long challenges live.
+#[derive(Clone, PartialEq)]
+pub struct Auth {
+    /// The kind of credentials asked for.
+    pub mode: AuthMode,
+    /// The realm of challenges; never empty when credentials are asked for.
+    pub realm: String,
+    /// Static users.
+    pub users: Vec<User>,
+    /// Shared secrets of time-limited credentials; any of them may have signed.
+    pub secrets: Vec<String>,
+    /// Stands between timestamp and user in a time-limited name.
+    pub separator: char,
+    /// How far ahead the timestamp of a time-limited name may lie; none: no bound.
+    pub timestamp_ahead_secs_max: Option<u64>,
+    /// How long a nonce lives; 0: for ever.
+    pub nonce_lifetime_secs: u32,
+    /// A file that holds one more secret; made on first start when missing.
+    pub secret_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth")
+            .field("mode", &self.mode)
+            .field("realm", &self.realm)
+            .field("users", &self.users.len())
+            .field("secrets", &self.secrets.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a client must show before it may allocate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Nobody may: the server answers Binding requests only.
+    StunOnly,
+    /// Anybody may (`no-auth`, said explicitly).
+    Anonymous,
+    /// Long-term credentials (RFC 8489 section 9.2) of static users.
+    LongTerm,
+    /// Time-limited credentials made from a shared secret (TURN REST).
+    SharedSecret,
+}
+
+/// A static user.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// The USERNAME.
+    pub name: String,
+    /// What the user's key is made of.
+    pub secret: UserSecret,
+}
+
+/// What a user's long-term key is made of.
+#[derive(Clone, PartialEq, Eq)]
+pub enum UserSecret {
+    /// A password.
+    Password(String),
+    /// The key itself: MD5 of `name:realm:password`.
+    Key([u8; 16]),
+}
+
+/// Certificate chain and key, PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// An inclusive range of addresses of one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpRange {
+    /// The first address.
+    pub first: IpAddr,
+    /// The last address.
+    pub last: IpAddr,
+}
+
+/// Which peers may be reached; `turn::policy` compiles it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peers {
+    /// `allowed-peer-ip`.
+    pub allowed: Vec<IpRange>,
+    /// `denied-peer-ip`.
+    pub denied: Vec<IpRange>,
+    /// Private ranges (RFC 1918, RFC 6598) may be reached without being named.
+    pub private: bool,
+    /// Loopback may be reached (`allow-loopback-peers`).
+    pub loopback: bool,
+    /// Multicast may be reached (`no-multicast-peers=false`).
+    pub multicast: bool,
+    /// Where both lists name an address, the deny list wins (hardened profile).
+    pub deny_wins: bool,
+    /// How the server's own addresses are judged.
+    pub own: OwnAddresses,
+}
+
+/// The rule for peers that are the server's own addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnAddresses {
+    /// Ports of live allocations, and any other port of an own address that `allowed-peer-ip` names.
+    #[default]
+    LiveOrAllowed,
+    /// Ports of live allocations only.
+    LiveOnly,
+    /// Like any other address, our own service ports excepted (coturn).
+    AsRanges,
+}
+
+/// Bounds that an operator may move; the fixed ones stand in `turn::limits`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Allocations per user; 0: no bound.
+    pub user_quota: u32,
+    /// Allocations in all; 0: no bound but the ports.
+    pub total_quota: u32,
+    /// The longest LIFETIME granted.
+    pub allocate_lifetime_secs_max: u32,
+    /// How long a channel lives.
+    pub channel_lifetime_secs: u32,
+    /// How long a permission lives.
+    pub permission_lifetime_secs: u32,
+    /// Permissions of one allocation.
+    pub permissions_max: u16,
+    /// Channels of one allocation.
+    pub channels_max: u16,
+    /// How long a reserved port waits for its token.
+    pub reservation_secs: u32,
+    /// The budget of unauthenticated answers over UDP per source; none: unlimited.
+    pub unauthorized: Option<Rate>,
+}
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Refilled per second.
+    pub per_sec: u32,
+    /// Held at most.
+    pub burst: u32,
+}
+
+/// Choices where clients, coturn and the RFCs differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// The highest channel number accepted: 0x4FFF, or 0x7FFF (RFC 5766).
+    pub channel_number_max: u16,
+    /// ChannelBind keeps its permission for the channel's lifetime.
+    pub channel_extends_permission: bool,
+    /// FINGERPRINT on every message, not only on answers to requests that carry one.
+    pub fingerprint: bool,
+    /// SOFTWARE on every answer.
+    pub software: bool,
+    /// Reason phrases in error answers.
+    pub reason_phrases: ReasonPhrases,
+    /// Error codes and their order as coturn has them: unsigned 437 before authentication, 400 for a missing allocation,
+    /// an unknown transport and an unknown method.
+    pub coturn_errors: bool,
+}
+
+/// Which error answers carry a reason phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReasonPhrases {
+    /// None.
+    Never,
+    /// Signed ones, which only an authenticated client gets.
+    Signed,
+    /// All.
+    Always,
+}
+
+/// The process around the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Worker threads; none: one per core.
+    pub threads: Option<u16>,
+    /// Log level of sessions: 0 normal, 1 verbose, 2 extra verbose.
+    pub verbosity: u8,
+    /// Where the process id is written; none: nowhere.
+    pub pidfile: Option<PathBuf>,
+}
+
+/// A listener address as bound.
+pub type ListenAddr = SocketAddr;

@@ -1,0 +1,77 @@
+//! Quotas, lifetimes and rates.
+
+use super::{BASE, Category, Definition, Kind, YEAR_SECS, always, by_profile};
+
+const LIMITS: Definition = Definition { category: Category::Limits, reloadable: true, ..BASE };
+
+const COUNT: Kind = Kind::Integer { min: 0, max: u32::MAX as i64, alone: None };
+
+const fn seconds(alone: i64) -> Kind {
+    Kind::Integer { min: 1, max: YEAR_SECS, alone: Some(alone) }
+}
+
+pub(super) static OPTIONS: &[Definition] = &[
+    Definition {
+        name: "user-quota",
+        short: Some('q'),
+        kind: COUNT,
+        default: by_profile("100", "0", "10"),
+        doc: "Allocations a user may hold at a time; 0: no bound.",
+        more: "One two-party call may hold four. Of a time-limited user name, what stands behind the expiry time counts.",
+        apply: |raw, it| it.integer().map(|count| raw.user_quota = it.at(count)),
+        ..LIMITS
+    },
+    Definition {
+        name: "total-quota",
+        short: Some('Q'),
+        kind: COUNT,
+        default: always("0"),
+        doc: "Allocations in all; 0: no bound but the ports.",
+        apply: |raw, it| it.integer().map(|count| raw.total_quota = it.at(count)),
+        ..LIMITS
+    },
+    Definition {
+        name: "max-allocate-lifetime",
+        kind: seconds(3600),
+        default: always("3600"),
+        doc: "The longest lifetime of an allocation between two refreshes, in seconds.",
+        apply: |raw, it| it.integer().map(|secs| raw.max_allocate_lifetime = it.at(secs)),
+        ..LIMITS
+    },
+    Definition {
+        name: "channel-lifetime",
+        kind: seconds(600),
+        default: always("600"),
+        doc: "How long a channel lives without being bound again, in seconds.",
+        more: "RFC 8656 says 600, and clients count on it.",
+        apply: |raw, it| it.integer().map(|secs| raw.channel_lifetime = it.at(secs)),
+        ..LIMITS
+    },
+    Definition {
+        name: "permission-lifetime",
+        kind: seconds(300),
+        default: always("300"),
+        doc: "How long a permission lives without being renewed, in seconds.",
+        more: "RFC 8656 says 300, and clients count on it.",
+        apply: |raw, it| it.integer().map(|secs| raw.permission_lifetime = it.at(secs)),
+        ..LIMITS
+    },
+    Definition {
+        name: "unauthorized-ratelimit",
+        default: by_profile("true", "false", "true"),
+        doc: "Bound the answers that a UDP source address gets without authentication.",
+        more: "Counted are 401, 400, 420, 438 and Binding answers, per IPv4 address or IPv6 /64; above the bound there \
+               is silence.",
+        apply: |raw, it| it.switch().map(|on| raw.unauthorized_ratelimit = it.at(on)),
+        ..LIMITS
+    },
+    Definition {
+        name: "unauthorized-ratelimit-rps",
+        kind: Kind::Integer { min: 1, max: 1_000_000, alone: Some(10) },
+        default: by_profile("100", "10", "20"),
+        doc: "That bound in answers per second; implies unauthorized-ratelimit.",
+        more: "Five seconds' worth may come at once (in the coturn profile one). An office behind one NAT must pass.",
+        apply: |raw, it| it.integer().map(|rate| raw.unauthorized_ratelimit_rps = it.at(rate)),
+        ..LIMITS
+    },
+];

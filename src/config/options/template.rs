@@ -1,0 +1,67 @@
+//! The commented `turnserver.toml` that is shipped, made from the option table.
+
+use super::{Category, Definition, Kind, Preset, all};
+
+const HEAD: &str = "\
+# turnserver: a STUN and TURN server.
+#
+# Every option stands here, as a comment with its default or an example where it is not set. The same names work on
+# the command line (--listening-port=3478), which wins over this file; options that may be given many times add up.
+# With this file as it is, the server starts and makes itself a secret for time-limited credentials.
+";
+
+/// How wide a comment is, its `# ` included.
+const WIDTH: usize = 118;
+
+/// The text of `turnserver.toml` as it is shipped.
+pub fn template() -> String {
+    let mut out = HEAD.to_owned();
+    let mut category = None;
+    for option in all().filter(|option| option.category != Category::Later) {
+        if category != Some(option.category) {
+            category = Some(option.category);
+            out.push_str(&format!("\n# === {} ===\n", option.category.heading()));
+        }
+        out.push('\n');
+        out.push_str(&entry(option));
+    }
+    out
+}
+
+fn entry(option: &Definition) -> String {
+    let mut out = comment(&format!("{} {}", option.doc, option.more));
+    out.push_str(&comment(&format!("Default: {}.", option.default_text())));
+    let (mark, values) = match (option.shipped, option.default[0]) {
+        (Some(value), _) => ("", vec![value]),
+        (None, Preset::Value(value)) => ("#", vec![value]),
+        (None, Preset::Described(_)) => ("#", option.example.to_vec()),
+    };
+    let values: Vec<String> = values.into_iter().map(|value| toml_value(option.kind, value)).collect();
+    let value = if option.repeatable { format!("[{}]", values.join(", ")) } else { values.join(", ") };
+    out.push_str(&format!("{mark}{} = {value}\n", option.name));
+    out
+}
+
+fn toml_value(kind: Kind, text: &str) -> String {
+    match kind {
+        Kind::Switch | Kind::Integer { .. } => text.to_owned(),
+        Kind::Text(_) | Kind::Word(_) => format!("{text:?}"),
+    }
+}
+
+/// `text` as comment lines, broken between words.
+fn comment(text: &str) -> String {
+    let mut out = String::new();
+    let mut width = WIDTH;
+    for word in text.split_whitespace() {
+        if width + 1 + word.chars().count() > WIDTH {
+            out.push_str(if out.is_empty() { "#" } else { "\n#" });
+            width = 1;
+        }
+        out.push(' ');
+        out.push_str(word);
+        width += 1 + word.chars().count();
+    }
+    out.push('\n');
+    out
+}

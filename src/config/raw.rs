@@ -1,0 +1,152 @@
+//! What was written, before it is checked as a whole: settings (an option, a value, a place) and the typed values they
+//! leave behind.
+//!
+//! Settings are applied in the order defaults, file, command line, so that the last one wins and lists grow. No value
+//! here is checked against another one; `resolve` does that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use super::error::Place;
+use super::options::{self, Definition, Preset};
+use super::{ExternalPair, IpRange, Problem, Profile, User};
+
+/// A value as a surface hands it over.
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// Text without a type, from the command line; empty where an option stood alone.
+    Untyped(String),
+    /// A TOML boolean.
+    Bool(bool),
+    /// A TOML integer.
+    Integer(i64),
+    /// A TOML string.
+    Text(String),
+    /// Another TOML value, by what it is called in an error: no option takes it.
+    Other(&'static str),
+}
+
+/// One thing that was written: an option, its value and where it stands.
+#[derive(Clone, PartialEq)]
+pub struct Setting {
+    /// The option.
+    pub option: &'static Definition,
+    /// What it was set to.
+    pub value: Value,
+    /// Where.
+    pub place: Place,
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Setting");
+        out.field("option", &self.option.name).field("place", &self.place);
+        match &self.value {
+            _ if self.option.secret => out.finish_non_exhaustive(),
+            Value::Untyped(text) | Value::Text(text) => out.field("value", text).finish(),
+            Value::Bool(on) => out.field("value", on).finish(),
+            Value::Integer(number) => out.field("value", number).finish(),
+            Value::Other(what) => out.field("value", what).finish(),
+        }
+    }
+}
+
+/// A value and where it was written; [`Place::Unset`] for a default.
+#[derive(Clone, Default)]
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+/// `external-ip` in either form.
+#[derive(Clone, Copy)]
+pub(super) enum ExternalForm {
+    Single(IpAddr),
+    Pair(ExternalPair),
+}
+
+/// The typed values that settings leave behind. Without `Debug`: it holds secrets.
+#[derive(Default)]
+pub(super) struct Raw {
+    pub(super) profile: Profile,
+
+    pub(super) listening_ips: Vec<Placed<IpAddr>>,
+    pub(super) listening_port: Placed<u16>,
+    pub(super) tls_listening_port: Placed<u16>,
+    pub(super) no_udp: Placed<bool>,
+    pub(super) no_tcp: Placed<bool>,
+    pub(super) no_tls: Placed<bool>,
+
+    pub(super) relay_ips: Vec<Placed<IpAddr>>,
+    pub(super) external: Vec<Placed<ExternalForm>>,
+    pub(super) min_port: Placed<u16>,
+    pub(super) max_port: Placed<u16>,
+
+    pub(super) lt_cred_mech: Placed<bool>,
+    pub(super) no_auth: Placed<bool>,
+    pub(super) users: Vec<Placed<User>>,
+    pub(super) use_auth_secret: Placed<bool>,
+    pub(super) secrets: Vec<Placed<String>>,
+    pub(super) secret_file: Option<Placed<PathBuf>>,
+    pub(super) separator: Placed<char>,
+    pub(super) realm: Option<Placed<String>>,
+    pub(super) stale_nonce: Placed<u32>,
+
+    pub(super) cert: Option<Placed<PathBuf>>,
+    pub(super) pkey: Option<Placed<PathBuf>>,
+
+    pub(super) allowed_peers: Vec<Placed<IpRange>>,
+    pub(super) denied_peers: Vec<Placed<IpRange>>,
+    pub(super) no_multicast_peers: Placed<bool>,
+    pub(super) allow_loopback_peers: Placed<bool>,
+
+    pub(super) user_quota: Placed<u32>,
+    pub(super) total_quota: Placed<u32>,
+    pub(super) max_allocate_lifetime: Placed<u32>,
+    pub(super) channel_lifetime: Placed<u32>,
+    pub(super) permission_lifetime: Placed<u32>,
+    pub(super) unauthorized_ratelimit: Placed<bool>,
+    pub(super) unauthorized_ratelimit_rps: Placed<u32>,
+
+    pub(super) rfc5766_channel_numbers: Placed<bool>,
+    pub(super) channel_extends_permission: Placed<bool>,
+    pub(super) fingerprint: Placed<bool>,
+    pub(super) software_attribute: Placed<bool>,
+    pub(super) include_reason_string: Option<Placed<bool>>,
+
+    pub(super) relay_threads: Option<Placed<u16>>,
+    pub(super) verbosity: u8,
+    pub(super) pidfile: Option<Placed<PathBuf>>,
+
+    /// Options that are taken and have no effect yet, and where each stands first.
+    pub(super) later: BTreeMap<&'static str, Place>,
+    /// Options one of whose values was refused, so that nothing is said about their absence.
+    pub(super) broken: BTreeSet<&'static str>,
+}
+
+impl Raw {
+    /// The values of `profile`'s defaults overlaid with `settings`, and what was refused.
+    pub(super) fn new<'a>(profile: Profile, settings: impl IntoIterator<Item = &'a Setting>) -> (Self, Vec<Problem>) {
+        let mut raw = Self { profile, ..Self::default() };
+        let mut problems = Vec::new();
+        for option in options::all() {
+            if let Preset::Value(text) = option.default_in(profile) {
+                let value = Value::Untyped(text.to_owned());
+                raw.apply(&Setting { option, value, place: Place::Unset }, &mut problems);
+            }
+        }
+        for setting in settings {
+            raw.apply(setting, &mut problems);
+        }
+        (raw, problems)
+    }
+
+    fn apply(&mut self, setting: &Setting, problems: &mut Vec<Problem>) {
+        if let Err(problem) = (setting.option.apply)(self, setting) {
+            self.broken.insert(setting.option.name);
+            problems.push(problem);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Who may allocate: which of the credentials given are in force, and what is missing or too weak.
+
+use std::collections::HashMap;
+
+use super::super::profile::Rules;
+use super::super::raw::{Placed, Raw};
+use super::super::{Auth, AuthMode, Profile, User};
+use super::Found;
+use crate::config::error::Place;
+
+/// Secrets that stand in documentation, so that anybody could sign with them.
+const EXAMPLE_SECRETS: &[&str] = &["north", "changeme", "secret", "logen"];
+
+/// What clients are told when nobody named a realm.
+const REALM_DEFAULT: &str = "turnserver";
+
+pub(super) fn auth(raw: &Raw, rules: &Rules, found: &mut Found) -> Auth {
+    let secrets = secrets(raw, found);
+    let users = users(raw, found);
+    let mode = mode(raw, rules, found);
+    let challenges = matches!(mode, AuthMode::LongTerm | AuthMode::SharedSecret);
+    Auth {
+        mode,
+        realm: realm(raw, challenges, rules, found),
+        users: if mode == AuthMode::LongTerm { users } else { Vec::new() },
+        secrets: if mode == AuthMode::SharedSecret { secrets } else { Vec::new() },
+        separator: raw.separator.value,
+        timestamp_ahead_secs_max: rules.timestamp_ahead_secs_max,
+        nonce_lifetime_secs: raw.stale_nonce.value,
+        secret_file: raw.secret_file.as_ref().map(|path| path.value.clone()),
+    }
+}
+
+fn secrets(raw: &Raw, found: &mut Found) -> Vec<String> {
+    let mut secrets: Vec<String> = Vec::new();
+    for secret in &raw.secrets {
+        let text = secret.value.as_str();
+        if text.is_empty() {
+            found.wrong(&secret.place, "static-auth-secret: the secret is empty", "use a long random text");
+        } else if EXAMPLE_SECRETS.contains(&text) {
+            let message = "static-auth-secret: the secret is an example from a documentation, known to everybody";
+            match raw.profile {
+                Profile::Coturn => found.doubtful(&secret.place, message, "use a long random text"),
+                Profile::Default | Profile::Hardened => found.wrong(&secret.place, message, "use a long random text"),
+            }
+        }
+        if !secrets.contains(&secret.value) {
+            secrets.push(secret.value.clone());
+        }
+    }
+    secrets
+}
+
+/// The users, the last one of a name counting.
+fn users(raw: &Raw, found: &mut Found) -> Vec<User> {
+    let mut users: Vec<User> = Vec::with_capacity(raw.users.len());
+    let mut index_of = HashMap::with_capacity(raw.users.len());
+    for Placed { value: user, place } in &raw.users {
+        let index = *index_of.entry(user.name.as_str()).or_insert(users.len());
+        match users.get_mut(index) {
+            None => users.push(user.clone()),
+            Some(known) if known == user => {}
+            Some(known) => {
+                *known = user.clone();
+                found.doubtful(place, format!("user {:?} is given twice", user.name), "the last password counts");
+            }
+        }
+    }
+    users
+}
+
+fn mode(raw: &Raw, rules: &Rules, found: &mut Found) -> AuthMode {
+    let secret = secret_place(raw);
+    let users = raw.users.first().map(|user| &user.place);
+    if raw.no_auth.value {
+        return anonymous(raw, secret.is_some(), rules, found);
+    }
+    match (secret, users) {
+        (Some(_), users) => {
+            if users.is_some() || raw.lt_cred_mech.value {
+                let place = users.unwrap_or(&raw.lt_cred_mech.place);
+                found.doubtful(place, "static users are ignored", "a shared secret is configured, and it wins");
+            }
+            if raw.secrets.is_empty()
+                && raw.secret_file.is_none()
+                && !refused(raw, &["static-auth-secret", "secret-file"])
+            {
+                let hint = "add static-auth-secret or secret-file";
+                nobody(&raw.use_auth_secret.place, "use-auth-secret is on and there is no secret", hint, rules, found);
+            }
+            AuthMode::SharedSecret
+        }
+        (None, Some(place)) => {
+            if raw.profile == Profile::Coturn && !raw.lt_cred_mech.value {
+                found.doubtful(place, "lt-cred-mech is turned on, for there are users", "add lt-cred-mech");
+            }
+            AuthMode::LongTerm
+        }
+        (None, None) if raw.lt_cred_mech.value => {
+            if !refused(raw, &["user"]) {
+                let message = "lt-cred-mech is on and there is no user";
+                nobody(&raw.lt_cred_mech.place, message, "add user = \"NAME:PASSWORD\"", rules, found);
+            }
+            AuthMode::LongTerm
+        }
+        (None, None) => stun_only(raw, rules, found),
+    }
+}
+
+/// Whatever asks for time-limited credentials, by its place.
+fn secret_place(raw: &Raw) -> Option<&Place> {
+    let switch = raw.use_auth_secret.value.then_some(&raw.use_auth_secret.place);
+    let secret = raw.secrets.first().map(|secret| &secret.place);
+    let file = raw.secret_file.as_ref().map(|file| &file.place);
+    switch.or(secret).or(file)
+}
+
+fn anonymous(raw: &Raw, secret: bool, rules: &Rules, found: &mut Found) -> AuthMode {
+    let place = &raw.no_auth.place;
+    if raw.lt_cred_mech.value {
+        let message = format!("no-auth contradicts lt-cred-mech ({})", raw.lt_cred_mech.place);
+        found.wrong(place, message, "choose one of them");
+    }
+    if let (true, Some(secret)) = (secret, secret_place(raw)) {
+        found.wrong(place, format!("no-auth contradicts the shared secret ({secret})"), "choose one of them");
+    }
+    if let Some(user) = raw.users.first() {
+        found.doubtful(&user.place, "users are ignored", "no-auth lets everybody in");
+    }
+    if rules.requires_credentials {
+        found.wrong(place, "no-auth is refused in the hardened profile", "add users or a secret");
+    } else {
+        let message = "no-auth: anybody who reaches this server may relay through it, at your cost and in your name";
+        found.doubtful(place, message, "keep strangers out by a firewall, or add users or a secret");
+    }
+    AuthMode::Anonymous
+}
+
+fn stun_only(raw: &Raw, rules: &Rules, found: &mut Found) -> AuthMode {
+    if !refused(raw, &["user", "static-auth-secret", "secret-file", "use-auth-secret", "lt-cred-mech", "no-auth"]) {
+        let hint = "for TURN add secret-file, static-auth-secret or user";
+        nobody(&Place::Unset, "no users and no secret: only STUN Binding requests are answered", hint, rules, found);
+    }
+    AuthMode::StunOnly
+}
+
+/// Nobody will be able to allocate: safe, yet hardly meant.
+fn nobody(place: &Place, message: &str, hint: &str, rules: &Rules, found: &mut Found) {
+    if rules.requires_credentials {
+        found.wrong(place, message, hint);
+    } else {
+        found.doubtful(place, message, hint);
+    }
+}
+
+fn realm(raw: &Raw, challenges: bool, rules: &Rules, found: &mut Found) -> String {
+    let Some(realm) = &raw.realm else {
+        if challenges && !refused(raw, &["realm"]) {
+            if rules.requires_credentials {
+                found.wrong(&Place::Unset, "realm is not given", "realm = \"your.domain\"");
+            } else {
+                let message = format!("realm is not given; clients are told {REALM_DEFAULT:?}");
+                found.doubtful(
+                    &Place::Unset,
+                    message,
+                    "set realm to your domain; keys made for another realm are void",
+                );
+            }
+        }
+        return REALM_DEFAULT.to_owned();
+    };
+    // RFC 8489 section 14.9: fewer than 128 characters; it is a quoted-string, and we never need to escape one.
+    let text = realm.value.as_str();
+    if text.is_empty() || text.len() > 127 {
+        let message = format!("realm: expected 1 to 127 bytes, found {}", text.len());
+        found.wrong(&realm.place, message, "usually the domain of the server");
+    } else if text.contains(|c: char| c.is_control() || c == '"') {
+        let message = "realm: control characters and double quotes are not allowed";
+        found.wrong(&realm.place, message, "usually the domain of the server");
+    }
+    text.to_owned()
+}
+
+/// Whether a value of one of these options was refused, so that its absence is no news.
+fn refused(raw: &Raw, names: &[&str]) -> bool {
+    names.iter().any(|name| raw.broken.contains(name))
+}

@@ -1,0 +1,177 @@
+//! From single values to a [`Config`] without contradictions. All of them are looked for, so that an operator is told
+//! everything at once; a value that was refused before is never also reported as missing.
+
+mod auth;
+mod relay;
+
+use std::net::IpAddr;
+
+use super::error::Place;
+use super::profile::Rules;
+use super::raw::{Placed, Raw};
+use super::{
+    Config, IpRange, Limits, Listen, Peers, Problem, Process, Profile, Protocol, Rate, ReasonPhrases, TlsFiles,
+    Warning, options,
+};
+
+/// What is wrong and what is doubtful. The configuration beside it is good only while nothing is wrong.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Found {
+    fn wrong(&mut self, place: &Place, message: impl Into<String>, hint: &str) {
+        self.problems.push(Problem::new(place, message).hint(hint));
+    }
+
+    fn doubtful(&mut self, place: &Place, message: impl Into<String>, hint: &str) {
+        self.warnings.push(Warning::new(place, message).hint(hint));
+    }
+}
+
+pub(super) fn resolve(raw: Raw) -> (Config, Found) {
+    let mut found = Found::default();
+    let rules = raw.profile.rules();
+    say_what_comes_later(&raw, &mut found);
+    let tls = tls(&raw, &mut found);
+    let listen = listen(&raw, tls.is_some(), &mut found);
+    let relay = relay::relay(&raw, &mut found);
+    let mut peers = peers(&raw, &rules, &mut found);
+    if raw.profile == Profile::Coturn {
+        // coturn puts these on its white list: hosts behind the same NAT reach each other by them.
+        let private = relay.external.pairs.iter().map(|pair| IpRange { first: pair.private, last: pair.private });
+        peers.allowed.extend(private);
+    }
+    let config = Config {
+        profile: raw.profile,
+        listen,
+        relay,
+        auth: auth::auth(&raw, &rules, &mut found),
+        tls,
+        peers,
+        limits: limits(&raw, &rules),
+        protocol: protocol(&raw, &rules),
+        process: process(&raw),
+    };
+    (config, found)
+}
+
+fn say_what_comes_later(raw: &Raw, found: &mut Found) {
+    for (name, place) in &raw.later {
+        let doc = options::find(name).map_or("", |option| option.doc);
+        found.doubtful(place, format!("{name} has no effect yet"), doc);
+    }
+}
+
+fn tls(raw: &Raw, found: &mut Found) -> Option<TlsFiles> {
+    match (&raw.cert, &raw.pkey) {
+        (Some(cert), Some(pkey)) => return Some(TlsFiles { cert: cert.value.clone(), key: pkey.value.clone() }),
+        (Some(cert), None) if !raw.broken.contains("pkey") => {
+            found.wrong(&cert.place, "cert is given without pkey", "TLS needs both");
+        }
+        (None, Some(pkey)) if !raw.broken.contains("cert") => {
+            found.wrong(&pkey.place, "pkey is given without cert", "TLS needs both");
+        }
+        _ => {}
+    }
+    None
+}
+
+fn listen(raw: &Raw, certified: bool, found: &mut Found) -> Listen {
+    let listen = Listen {
+        ips: addresses(&raw.listening_ips),
+        port: raw.listening_port.value,
+        tls_port: raw.tls_listening_port.value,
+        udp: !raw.no_udp.value,
+        tcp: !raw.no_tcp.value,
+        tls: !raw.no_tls.value,
+    };
+    if !(listen.udp || listen.tcp || (listen.tls && certified)) {
+        let tls = if listen.tls { "there is no certificate for TLS" } else { "so does no-tls" };
+        let message = format!("no-udp and no-tcp leave no transport to serve: {tls}");
+        found.wrong(&raw.no_tcp.place, message, "leave one of them out");
+    }
+    listen
+}
+
+fn peers(raw: &Raw, rules: &Rules, found: &mut Found) -> Peers {
+    let loopback = &raw.allow_loopback_peers;
+    let multicast = &raw.no_multicast_peers;
+    if !rules.opens_special_peers {
+        let mut useless = |place: &Place, what: &str| {
+            let message = format!("{what} has no effect in the {} profile", raw.profile);
+            found.doubtful(place, message, "such peers stay denied; only profile coturn opens them");
+        };
+        if loopback.value {
+            useless(&loopback.place, "allow-loopback-peers");
+        }
+        if !multicast.value {
+            useless(&multicast.place, "no-multicast-peers=false");
+        }
+    }
+    Peers {
+        allowed: raw.allowed_peers.iter().map(|range| range.value).collect(),
+        denied: raw.denied_peers.iter().map(|range| range.value).collect(),
+        private: rules.private_peers,
+        loopback: rules.opens_special_peers && loopback.value,
+        multicast: rules.opens_special_peers && !multicast.value,
+        deny_wins: rules.deny_wins,
+        own: rules.own,
+    }
+}
+
+fn limits(raw: &Raw, rules: &Rules) -> Limits {
+    let switch = &raw.unauthorized_ratelimit;
+    let rate = &raw.unauthorized_ratelimit_rps;
+    let limited = if switch.is_set() { switch.value } else { switch.value || rate.is_set() };
+    Limits {
+        user_quota: raw.user_quota.value,
+        total_quota: raw.total_quota.value,
+        allocate_lifetime_secs_max: raw.max_allocate_lifetime.value,
+        channel_lifetime_secs: raw.channel_lifetime.value,
+        permission_lifetime_secs: raw.permission_lifetime.value,
+        permissions_max: rules.permissions_max,
+        channels_max: rules.permissions_max,
+        reservation_secs: rules.reservation_secs,
+        unauthorized: limited
+            .then(|| Rate { per_sec: rate.value, burst: rate.value.saturating_mul(rules.unauthorized_burst_secs) }),
+    }
+}
+
+fn protocol(raw: &Raw, rules: &Rules) -> Protocol {
+    Protocol {
+        // RFC 8656 section 12 against RFC 5766 section 11.
+        channel_number_max: if raw.rfc5766_channel_numbers.value { 0x7FFF } else { 0x4FFF },
+        channel_extends_permission: raw.channel_extends_permission.value,
+        fingerprint: raw.fingerprint.value,
+        software: raw.software_attribute.value,
+        reason_phrases: match &raw.include_reason_string {
+            None => rules.reason_phrases,
+            Some(asked) if asked.value => ReasonPhrases::Always,
+            Some(_) => ReasonPhrases::Never,
+        },
+        coturn_errors: rules.coturn_errors,
+    }
+}
+
+fn process(raw: &Raw) -> Process {
+    Process {
+        // coturn's 0 puts everything into one thread.
+        threads: raw.relay_threads.as_ref().map(|threads| threads.value.max(1)),
+        verbosity: raw.verbosity,
+        pidfile: raw.pidfile.as_ref().map(|path| path.value.clone()).filter(|path| !path.as_os_str().is_empty()),
+    }
+}
+
+/// The addresses of a list option, each once, in the order given.
+fn addresses(list: &[Placed<IpAddr>]) -> Vec<IpAddr> {
+    let mut addresses = Vec::with_capacity(list.len());
+    for ip in list {
+        if !addresses.contains(&ip.value) {
+            addresses.push(ip.value);
+        }
+    }
+    addresses
+}

@@ -1,0 +1,14 @@
+//! The map of the crate, in reading order. `ARCHITECTURE.md` tells how the parts work together.
+#![deny(unsafe_code)]
+
+pub mod stun;
+
+pub mod auth;
+
+pub mod config;
+
+pub mod turn;
+
+pub mod clock;
+pub mod poll;
+pub mod rng;

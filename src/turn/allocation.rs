@@ -1,0 +1,208 @@
+//! Allocations and the one index that finds them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+use slab::Slab;
+
+use super::address::{Family, FiveTuple, LinkId, RelayId};
+use super::channel::Channels;
+use super::event::Traffic;
+use super::io::{ClientPath, RelayGrant};
+use super::permission::Permissions;
+use super::time::Mono;
+use crate::auth::LongTermKey;
+use crate::stun::TransactionId;
+
+/// Names an allocation of one worker; a later one in the same place has another generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AllocationId {
+    index: u32,
+    generation: u32,
+}
+
+/// One client's allocation (RFC 8656 section 3.2): one relayed address, or one of each family.
+#[derive(Clone, Debug)]
+pub struct Allocation {
+    pub(super) tuple: FiveTuple,
+    pub(super) link: LinkId,
+    pub(super) owner: Owner,
+    pub(super) relays: [Option<Relay>; 2],
+    pub(super) permissions: Permissions,
+    pub(super) channels: Channels,
+    /// The answer that made it, for retransmissions of the request.
+    pub(super) replay: Option<Replay>,
+    pub(super) created: Mono,
+    pub(super) traffic: Traffic,
+    /// When its timer fires next; earlier entries of the wheel are leftovers.
+    pub(super) armed: Mono,
+    /// The user database is not asked again before this, however many wrong passwords come.
+    pub(super) key_reread_at: Mono,
+}
+
+/// Who made an allocation.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// USERNAME; empty when anonymous.
+    pub user: Arc<[u8]>,
+    /// The key; none when anonymous.
+    pub key: Option<Arc<LongTermKey>>,
+    /// Whose quota it counts for.
+    pub quota: Option<Arc<[u8]>>,
+}
+
+/// A relayed transport address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Relay {
+    /// Its socket and addresses.
+    pub grant: RelayGrant,
+    /// When it ends.
+    pub expires: Mono,
+}
+
+/// A remembered answer.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// Of the request that was answered.
+    pub id: TransactionId,
+    /// The answer.
+    pub answer: Box<[u8]>,
+    /// When it is forgotten.
+    pub until: Mono,
+}
+
+impl Relay {
+    /// Its family.
+    pub fn family(&self) -> Family {
+        Family::of(self.grant.local.ip())
+    }
+}
+
+impl Allocation {
+    /// The way to its client.
+    pub fn path(&self) -> ClientPath {
+        ClientPath { tuple: self.tuple, link: self.link }
+    }
+
+    /// Its live relayed address of a family.
+    pub fn relay_of(&self, family: Family, now: Mono) -> Option<&Relay> {
+        self.live_relays(now).find(|relay| relay.family() == family)
+    }
+
+    /// Its live relayed addresses.
+    pub fn live_relays(&self, now: Mono) -> impl Iterator<Item = &Relay> {
+        self.relays.iter().flatten().filter(move |relay| now < relay.expires)
+    }
+
+    /// Whether no relayed address is left.
+    pub fn is_expired(&self, now: Mono) -> bool {
+        self.live_relays(now).next().is_none()
+    }
+
+    /// Whether `peer`'s family is served.
+    pub fn serves(&self, peer: SocketAddr, now: Mono) -> bool {
+        self.relay_of(Family::of(peer.ip()), now).is_some()
+    }
+
+    /// When something of it ends next.
+    pub fn next_expiry(&self) -> Option<Mono> {
+        let relays = self.relays.iter().flatten().map(|relay| relay.expires);
+        let replay = self.replay.as_ref().map(|replay| replay.until);
+        relays.chain(replay).chain(self.permissions.next_expiry()).chain(self.channels.next_expiry()).min()
+    }
+}
+
+/// All allocations of a worker. Only [`Allocations::insert`] and [`Allocations::remove`] touch the indexes.
+#[derive(Debug)]
+pub struct Allocations {
+    slab: Slab<(u32, Allocation)>,
+    by_tuple: HashMap<FiveTuple, u32, RandomState>,
+    by_relay: Vec<Option<u32>>,
+    generation: u32,
+}
+
+impl Allocations {
+    /// None yet; `seed` keys the hash of 5-tuples, which clients choose.
+    pub fn new(seed: [u64; 4]) -> Allocations {
+        let keys = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
+        Allocations { slab: Slab::new(), by_tuple: HashMap::with_hasher(keys), by_relay: Vec::new(), generation: 0 }
+    }
+
+    /// Takes an allocation in.
+    pub fn insert(&mut self, allocation: Allocation) -> AllocationId {
+        self.generation = self.generation.wrapping_add(1);
+        let entry = self.slab.vacant_entry();
+        let index = entry.key() as u32;
+        let former = self.by_tuple.insert(allocation.tuple, index);
+        debug_assert!(former.is_none(), "one allocation a 5-tuple");
+        for relay in allocation.relays.iter().flatten() {
+            let slot = relay.grant.relay.0 as usize;
+            if self.by_relay.len() <= slot {
+                self.by_relay.resize(slot + 1, None);
+            }
+            self.by_relay[slot] = Some(index);
+        }
+        entry.insert((self.generation, allocation));
+        AllocationId { index, generation: self.generation }
+    }
+
+    /// Lets one go.
+    pub fn remove(&mut self, id: AllocationId) -> Option<Allocation> {
+        self.get(id)?;
+        let (_, allocation) = self.slab.remove(id.index as usize);
+        self.by_tuple.remove(&allocation.tuple);
+        for relay in allocation.relays.iter().flatten() {
+            self.by_relay[relay.grant.relay.0 as usize] = None;
+        }
+        Some(allocation)
+    }
+
+    /// Lets one of two relayed addresses go.
+    pub fn remove_relay(&mut self, id: AllocationId, relay: RelayId) {
+        if let Some(allocation) = self.get_mut(id) {
+            let slot = allocation.relays.iter_mut().find(|slot| slot.is_some_and(|held| held.grant.relay == relay));
+            if let Some(slot) = slot {
+                *slot = None;
+                self.by_relay[relay.0 as usize] = None;
+            }
+        }
+    }
+
+    /// The allocation of a handle.
+    pub fn get(&self, id: AllocationId) -> Option<&Allocation> {
+        self.slab.get(id.index as usize).filter(|(generation, _)| *generation == id.generation).map(|(_, held)| held)
+    }
+
+    /// The allocation of a handle.
+    pub fn get_mut(&mut self, id: AllocationId) -> Option<&mut Allocation> {
+        let entry = self.slab.get_mut(id.index as usize);
+        entry.filter(|(generation, _)| *generation == id.generation).map(|(_, held)| held)
+    }
+
+    /// The allocation of a 5-tuple.
+    pub fn of_tuple(&self, tuple: &FiveTuple) -> Option<AllocationId> {
+        self.by_tuple.get(tuple).map(|index| self.id_of(*index))
+    }
+
+    /// The allocation of a relay socket.
+    pub fn of_relay(&self, relay: RelayId) -> Option<AllocationId> {
+        self.by_relay.get(relay.0 as usize).copied().flatten().map(|index| self.id_of(index))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Every allocation, in the order of its place.
+    pub fn iter(&self) -> impl Iterator<Item = &Allocation> {
+        self.slab.iter().map(|(_, (_, allocation))| allocation)
+    }
+
+    fn id_of(&self, index: u32) -> AllocationId {
+        let (generation, _) = self.slab[index as usize];
+        AllocationId { index, generation }
+    }
+}

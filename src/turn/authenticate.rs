@@ -1,0 +1,241 @@
+//! Who asks: the long-term credential mechanism (RFC 8489 section 9.2.4), in the order of checks the project decided.
+
+use std::sync::Arc;
+
+use super::address::RequestId;
+use super::allocation::{AllocationId, Owner};
+use super::answer::{AnswerBuf, Head, Reject, Success};
+use super::client::Request;
+use super::event::Event;
+use super::io::{Credit, DropReason, LookUpUser, Output, UserRecord, Verdict};
+use super::limits::{KEY_REREAD, NAME_LEN_MAX};
+use super::nonce::NonceAge;
+use super::parked::{NoRoom, Parked, Waiting};
+use super::request::dispatch;
+use super::server::Server;
+use super::time::Now;
+use crate::auth::LongTermKey;
+use crate::config::AuthMode;
+use crate::stun::{AttributeType, ErrorCode, Message, Method};
+
+/// What a request claims, before anything is looked up.
+struct Claimed<'a> {
+    user: &'a [u8],
+    age: NonceAge,
+}
+
+impl Server {
+    /// A request that needs a user.
+    pub(super) fn handle_turn_request(
+        &mut self,
+        now: Now,
+        request: Request<'_, '_>,
+        answer: &mut AnswerBuf,
+    ) -> Verdict {
+        let existing = self.allocations.of_tuple(&request.path.tuple);
+        if let Some(outcome) = self.mismatch_before_authentication(&request, existing, now, answer) {
+            return self.conclude(now, &request, None, outcome, answer);
+        }
+        if self.settings.config.auth.mode == AuthMode::Anonymous {
+            let anonymous = Owner { user: Arc::from([]), key: None, quota: None };
+            return self.serve(now, &request, existing, anonymous, answer);
+        }
+        let claimed = match self.claims(&request, now) {
+            Ok(claimed) => claimed,
+            Err(reject) => return self.refuse(now, &request, None, reject, answer),
+        };
+        match self.owner_by_allocation(&request, existing, claimed.user, now) {
+            Known::Is(owner) if claimed.age == NonceAge::Fresh => self.serve(now, &request, existing, owner, answer),
+            Known::Is(_) => self.refuse(now, &request, None, Reject::Challenge(ErrorCode::STALE_NONCE), answer),
+            Known::IsNot => self.refuse(now, &request, None, Reject::Challenge(ErrorCode::UNAUTHENTICATED), answer),
+            Known::LookUp => self.look_up(now, &request, claimed.user),
+        }
+    }
+
+    /// The user's keys are here: goes on with the request that waited for them.
+    pub(super) fn resume_with_user(&mut self, now: Now, id: RequestId, record: Option<UserRecord>) {
+        let Some(Parked { path, waiting: Waiting::User { datagram }, .. }) = self.parked.take(id) else { return };
+        let Ok(message) = Message::parse(&datagram) else { return };
+        let request = Request { path, message: &message };
+        let mut answer = std::mem::take(&mut self.late_answer);
+        let verdict = self.authenticate(now, &request, record, &mut answer);
+        self.late_answer = answer;
+        if let Verdict::Respond(credit) = verdict {
+            self.transmit_late(path, credit);
+        }
+    }
+
+    /// coturn answers an Allocate on a live 5-tuple before it looks at credentials.
+    fn mismatch_before_authentication(
+        &self,
+        request: &Request<'_, '_>,
+        existing: Option<AllocationId>,
+        now: Now,
+        answer: &mut AnswerBuf,
+    ) -> Option<Result<Success, Reject>> {
+        let is_allocate = request.message.kind().method == Method::ALLOCATE;
+        let allocation = self.allocations.get(existing?)?;
+        if !is_allocate || !self.settings.config.protocol.coturn_errors || allocation.is_expired(now.mono) {
+            return None;
+        }
+        match &allocation.replay {
+            Some(replay) if replay.id == request.message.id() && now.mono < replay.until => {
+                answer.set(&replay.answer);
+                Some(Ok(Success::Replayed))
+            }
+            _ => Some(Err(ErrorCode::ALLOCATION_MISMATCH.into())),
+        }
+    }
+
+    /// Steps that need no look-up: what is missing, and whose the nonce is.
+    fn claims<'a>(&self, request: &Request<'_, 'a>, now: Now) -> Result<Claimed<'a>, Reject> {
+        let message = request.message;
+        if !message.has(AttributeType::MESSAGE_INTEGRITY) {
+            return Err(Reject::Challenge(ErrorCode::UNAUTHENTICATED));
+        }
+        let value = |kind: AttributeType| message.value(kind).filter(|value| value.len() <= NAME_LEN_MAX);
+        let (Some(realm), Some(nonce)) = (value(AttributeType::REALM), value(AttributeType::NONCE)) else {
+            return Err(ErrorCode::BAD_REQUEST.into());
+        };
+        let user = match (value(AttributeType::USERNAME), message.has(AttributeType::USERHASH)) {
+            (Some(user), false) => user,
+            // User names are not offered hashed, so no hash names a user.
+            (None, true) => return Err(Reject::Challenge(ErrorCode::UNAUTHENTICATED)),
+            _ => return Err(ErrorCode::BAD_REQUEST.into()),
+        };
+        // No state, and no look-up, before the client showed that it gets what is sent to its address.
+        match self.settings.nonces.judge(nonce, now.wall, &request.path.tuple) {
+            NonceAge::Foreign => Err(Reject::Challenge(ErrorCode::STALE_NONCE)),
+            _ if realm != self.settings.config.auth.realm.as_bytes() => {
+                Err(Reject::Challenge(ErrorCode::UNAUTHENTICATED))
+            }
+            age => Ok(Claimed { user, age }),
+        }
+    }
+
+    /// Tries the key of the allocation this client has.
+    fn owner_by_allocation(
+        &mut self,
+        request: &Request<'_, '_>,
+        existing: Option<AllocationId>,
+        user: &[u8],
+        now: Now,
+    ) -> Known {
+        let Some(allocation) = existing.and_then(|id| self.allocations.get_mut(id)) else { return Known::LookUp };
+        let Some(key) = allocation.owner.key.as_ref().filter(|_| *allocation.owner.user == *user) else {
+            return Known::LookUp;
+        };
+        if request.message.verify_integrity(key.integrity()) {
+            return Known::Is(allocation.owner.clone());
+        }
+        // The password may have changed; but wrong ones must not become a load on the user database.
+        if now.mono < allocation.key_reread_at {
+            return Known::IsNot;
+        }
+        allocation.key_reread_at = now.mono + KEY_REREAD;
+        Known::LookUp
+    }
+
+    fn look_up(&mut self, now: Now, request: &Request<'_, '_>, user: &[u8]) -> Verdict {
+        let waiting = Waiting::User { datagram: request.message.bytes().into() };
+        match self.parked.park(Parked { path: request.path, head: Head::of(request.message), waiting }) {
+            Ok(id) => {
+                self.arm_parked(id, now);
+                self.outputs.push_back(Output::LookUpUser(LookUpUser { request: id, name: user.into() }));
+                Verdict::Drop(DropReason::Parked)
+            }
+            Err(NoRoom::Retransmission) => Verdict::Drop(DropReason::Parked),
+            Err(NoRoom::Full) => Verdict::Drop(DropReason::Busy),
+        }
+    }
+
+    /// Checks a request against what is known of its user. A user who does not exist costs one HMAC as well, so that
+    /// time does not tell.
+    fn authenticate(
+        &mut self,
+        now: Now,
+        request: &Request<'_, '_>,
+        record: Option<UserRecord>,
+        answer: &mut AnswerBuf,
+    ) -> Verdict {
+        let claimed = match self.claims(request, now) {
+            Ok(claimed) => claimed,
+            Err(reject) => return self.refuse(now, request, None, reject, answer),
+        };
+        let nobody =
+            || UserRecord { keys: vec![Arc::new(LongTermKey::from_raw([0; 16]))], quota: Arc::from([]), usable: false };
+        let record = record.unwrap_or_else(nobody);
+        let key = record.keys.iter().find(|key| request.message.verify_integrity(key.integrity())).cloned();
+        let user: Arc<[u8]> = claimed.user.into();
+        let Some(key) = key.filter(|_| record.usable) else {
+            return self.refuse(now, request, Some(user), Reject::Challenge(ErrorCode::UNAUTHENTICATED), answer);
+        };
+        if claimed.age == NonceAge::Stale {
+            return self.refuse(now, request, Some(user), Reject::Challenge(ErrorCode::STALE_NONCE), answer);
+        }
+        let existing = self.allocations.of_tuple(&request.path.tuple);
+        if let Some(allocation) = existing.and_then(|id| self.allocations.get_mut(id)) {
+            if allocation.owner.user == user {
+                allocation.owner.key = Some(Arc::clone(&key));
+            }
+        }
+        let owner = Owner { user, key: Some(key), quota: Some(record.quota) };
+        self.serve(now, request, existing, owner, answer)
+    }
+
+    /// The user is known: the last general checks, then the method.
+    fn serve(
+        &mut self,
+        now: Now,
+        request: &Request<'_, '_>,
+        existing: Option<AllocationId>,
+        caller: Owner,
+        answer: &mut AnswerBuf,
+    ) -> Verdict {
+        let allocation = existing.and_then(|id| self.allocations.get(id));
+        // RFC 8656 section 5: only the user who made an allocation may change it.
+        let is_other = allocation.is_some_and(|held| held.owner.user != caller.user && !held.is_expired(now.mono));
+        let outcome = if is_other {
+            Err(ErrorCode::WRONG_CREDENTIALS.into())
+        } else if request.message.has_unknown_required() {
+            Err(Reject::UnknownAttributes)
+        } else {
+            dispatch(self, now, request, &caller, answer)
+        };
+        if let Err(Reject::Code(code)) = outcome {
+            self.tell_refused(request, code, Some(Arc::clone(&caller.user)));
+        }
+        self.conclude(now, request, caller.key.as_deref(), outcome, answer)
+    }
+
+    fn refuse(
+        &mut self,
+        now: Now,
+        request: &Request<'_, '_>,
+        user: Option<Arc<[u8]>>,
+        reject: Reject,
+        answer: &mut AnswerBuf,
+    ) -> Verdict {
+        // The first, bare request of every client is refused; only one that tried is worth telling.
+        if let Reject::Challenge(code) | Reject::Code(code) = reject {
+            if user.is_some() || code == ErrorCode::BAD_REQUEST {
+                self.tell_refused(request, code, user);
+            }
+        }
+        let verdict = self.conclude(now, request, None, Err(reject), answer);
+        debug_assert!(matches!(verdict, Verdict::Respond(Credit::Unauthenticated)));
+        verdict
+    }
+
+    fn tell_refused(&mut self, request: &Request<'_, '_>, code: ErrorCode, user: Option<Arc<[u8]>>) {
+        let method = request.message.kind().method;
+        self.tell(Event::Refused { tuple: request.path.tuple, method, code, user });
+    }
+}
+
+/// What the key of an allocation says of a request.
+enum Known {
+    Is(Owner),
+    IsNot,
+    LookUp,
+}

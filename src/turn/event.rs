@@ -1,0 +1,125 @@
+//! What happened, for logs, metrics, accounting and the in-kernel path; the core knows none of them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::address::{FiveTuple, RelayId};
+use super::allocation::AllocationId;
+use super::io::RelayGrant;
+use crate::stun::{ChannelNumber, ErrorCode, Method};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// An allocation began.
+    AllocationCreated {
+        /// Its handle.
+        allocation: AllocationId,
+        /// Whose it is.
+        tuple: FiveTuple,
+        /// The user; empty when anonymous.
+        user: Arc<[u8]>,
+        /// Its relayed address, and the second one.
+        relays: [Option<RelayGrant>; 2],
+        /// The lifetime granted.
+        lifetime_secs: u32,
+    },
+    /// A Refresh moved its end.
+    AllocationRefreshed {
+        /// Its handle.
+        allocation: AllocationId,
+        /// The lifetime granted.
+        lifetime_secs: u32,
+    },
+    /// One of two relayed addresses ended, the other lives on.
+    RelayEnded {
+        /// The allocation.
+        allocation: AllocationId,
+        /// The relay socket.
+        relay: RelayId,
+    },
+    /// An allocation ended.
+    AllocationEnded {
+        /// Its handle.
+        allocation: AllocationId,
+        /// Whose it was.
+        tuple: FiveTuple,
+        /// The user.
+        user: Arc<[u8]>,
+        /// Its first relayed address.
+        relayed: SocketAddr,
+        /// Why.
+        reason: EndReason,
+        /// How long it lived.
+        secs: u64,
+        /// What it relayed.
+        traffic: Traffic,
+    },
+    /// A permission was installed; refreshing one is silent.
+    PermissionInstalled {
+        /// The allocation.
+        allocation: AllocationId,
+        /// The peer's address.
+        peer: IpAddr,
+    },
+    /// A permission ended.
+    PermissionExpired {
+        /// The allocation.
+        allocation: AllocationId,
+        /// The peer's address.
+        peer: IpAddr,
+    },
+    /// A channel was bound or bound again.
+    ChannelBound {
+        /// The allocation.
+        allocation: AllocationId,
+        /// The channel.
+        number: ChannelNumber,
+        /// The peer.
+        peer: SocketAddr,
+    },
+    /// A channel ended.
+    ChannelUnbound {
+        /// The allocation.
+        allocation: AllocationId,
+        /// The channel.
+        number: ChannelNumber,
+        /// The peer.
+        peer: SocketAddr,
+    },
+    /// A request was refused after, or for want of, authentication.
+    Refused {
+        /// By whom it came.
+        tuple: FiveTuple,
+        /// What it asked.
+        method: Method,
+        /// The answer's code.
+        code: ErrorCode,
+        /// USERNAME, when it named an existing user or not.
+        user: Option<Arc<[u8]>>,
+    },
+}
+
+/// Why an allocation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Nobody refreshed it.
+    Expired,
+    /// The client deleted it.
+    Deleted,
+    /// The client's connection ended.
+    Disconnected,
+}
+
+/// Packets and bytes of payload relayed for one allocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Traffic {
+    /// From client to peers.
+    pub to_peer_packets: u64,
+    /// From client to peers.
+    pub to_peer_bytes: u64,
+    /// From peers to client.
+    pub to_client_packets: u64,
+    /// From peers to client.
+    pub to_client_bytes: u64,
+}

@@ -1,0 +1,39 @@
+//! Every bound the core keeps; those an operator may move stand in `config::Limits`.
+
+use std::time::Duration;
+
+/// LIFETIME granted when none, or less, is asked for (RFC 8656 section 7.2).
+pub const LIFETIME_SECS_DEFAULT: u32 = 600;
+
+/// XOR-PEER-ADDRESS attributes in one CreatePermission.
+pub const PEERS_PER_REQUEST_MAX: usize = 64;
+
+/// Requests waiting for an answer of the world, per worker.
+pub const PARKED_MAX: usize = 4096;
+
+/// How long one of them waits before it is forgotten.
+pub const PARKED_SECS: u32 = 5;
+
+/// How long the answer to an Allocate is kept for its retransmissions (RFC 8489 section 6.3.1).
+pub const REPLAY_SECS: u32 = 40;
+
+/// A wrong password on a live allocation asks the user database again at most this often.
+pub const KEY_REREAD: Duration = Duration::from_secs(1);
+
+/// A nonce from this far ahead still counts as ours: clocks of a fleet differ.
+pub const NONCE_AHEAD_SECS: u64 = 5;
+
+/// USERNAME, REALM and NONCE may be this long (RFC 8489 sections 14.3, 14.9, 14.10).
+pub const NAME_LEN_MAX: usize = 763;
+
+/// The largest UDP payload over IPv4.
+pub const UDP_PAYLOAD_MAX: usize = 65_507;
+
+/// Length of the longest answer: an Allocate success with two IPv6 addresses, or a 420 naming 128 types.
+pub const ANSWER_LEN_MAX: usize = 1280;
+
+/// How long a freed relay port rests before it is given out again, while others are free.
+pub const PORT_REST_SECS: u32 = 30;
+
+const _: () = assert!(REPLAY_SECS < LIFETIME_SECS_DEFAULT, "a replay lives inside its allocation");
+const _: () = assert!(PARKED_SECS < REPLAY_SECS);

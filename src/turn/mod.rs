@@ -1,0 +1,38 @@
+//! TURN as a state machine (RFC 8656): datagrams and answers in, verdicts and outputs out.
+//!
+//! A [`Server`] reads no clock, no socket, no file and no random source; one seed and the same inputs make the same run.
+//! What a packet path needs is returned ([`Verdict`]); what takes longer is asked ([`Output`]) and answered ([`Answer`]).
+//! Begin with `io.rs` for the shapes, then `server.rs`; each method has its file in `request/`.
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod allocation;
+mod answer;
+mod authenticate;
+pub mod budget;
+pub mod channel;
+mod client;
+pub mod event;
+pub mod gather;
+pub mod io;
+pub mod limits;
+pub mod nonce;
+mod parked;
+mod peer;
+pub mod permission;
+pub mod policy;
+pub mod ports;
+pub mod quota;
+mod request;
+mod server;
+pub mod settings;
+mod state;
+pub mod time;
+pub mod timers;
+
+pub use answer::AnswerBuf;
+pub use event::Event;
+pub use io::{Answer, Destination, DropReason, Forward, Output, Path, Verdict};
+pub use server::Server;
+pub use settings::Settings;
+pub use state::Snapshot;

@@ -1,0 +1,99 @@
+//! Nonces without state: each says when it was made and for whom, under our key (RFC 8489 section 9.2).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::address::FiveTuple;
+use super::limits::NONCE_AHEAD_SECS;
+use super::time::UnixTime;
+
+/// Length of a nonce in characters.
+pub const NONCE_LEN: usize = 28;
+
+const VERSION: u8 = 1;
+const MAC_LEN: usize = 12;
+const RAW_LEN: usize = 1 + 4 + 4 + MAC_LEN;
+
+/// What a nonce turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NonceAge {
+    /// Ours, of this client, and young enough.
+    Fresh,
+    /// Ours and of this client, but too old.
+    Stale,
+    /// Not ours, or of another client.
+    Foreign,
+}
+
+/// Makes and judges nonces; every worker has the same keys.
+#[derive(Clone)]
+pub struct Nonces {
+    current: Hmac<Sha256>,
+    previous: Option<Hmac<Sha256>>,
+    realm: String,
+    lifetime_secs: u32,
+}
+
+impl std::fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Nonces(..)")
+    }
+}
+
+impl Nonces {
+    /// Nonces under `key`; what `previous` made is still accepted. A lifetime of 0 never ends.
+    pub fn new(key: &[u8; 32], previous: Option<&[u8; 32]>, realm: &str, lifetime_secs: u32) -> Nonces {
+        let keyed = |key: &[u8; 32]| Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
+        Nonces { current: keyed(key), previous: previous.map(keyed), realm: realm.to_owned(), lifetime_secs }
+    }
+
+    /// A nonce for a client; `salt` is random, so that no two are equal.
+    pub fn mint(&self, now: UnixTime, salt: u32, tuple: &FiveTuple) -> [u8; NONCE_LEN] {
+        let mut raw = [0; RAW_LEN];
+        raw[0] = VERSION;
+        raw[1..5].copy_from_slice(&(now.0 as u32).to_be_bytes());
+        raw[5..9].copy_from_slice(&salt.to_be_bytes());
+        let mac = self.mac(&self.current, &raw, tuple).finalize().into_bytes();
+        raw[9..].copy_from_slice(&mac[..MAC_LEN]);
+        let mut text = [0; NONCE_LEN];
+        let written = URL_SAFE_NO_PAD.encode_slice(raw, &mut text);
+        debug_assert_eq!(written, Ok(NONCE_LEN));
+        text
+    }
+
+    /// Judges the NONCE of a request, without state.
+    pub fn judge(&self, nonce: &[u8], now: UnixTime, tuple: &FiveTuple) -> NonceAge {
+        let mut raw = [0; RAW_LEN + 2];
+        let decoded = nonce.len() == NONCE_LEN && URL_SAFE_NO_PAD.decode_slice(nonce, &mut raw) == Ok(RAW_LEN);
+        let raw = &raw[..RAW_LEN];
+        let is_ours = |key: &Hmac<Sha256>| self.mac(key, raw, tuple).verify_truncated_left(&raw[9..]).is_ok();
+        if !decoded || raw[0] != VERSION || !(is_ours(&self.current) || self.previous.as_ref().is_some_and(is_ours)) {
+            return NonceAge::Foreign;
+        }
+        let issued = u64::from(u32::from_be_bytes([raw[1], raw[2], raw[3], raw[4]]));
+        if issued > now.0 + NONCE_AHEAD_SECS {
+            return NonceAge::Foreign;
+        }
+        let is_stale = self.lifetime_secs != 0 && now.0.saturating_sub(issued) > u64::from(self.lifetime_secs);
+        if is_stale { NonceAge::Stale } else { NonceAge::Fresh }
+    }
+
+    /// Binds a nonce to realm and client address; over UDP to the port as well, as a source address alone can be forged.
+    /// Not over streams: one client's connections share a nonce (RFC 6062 opens a second one).
+    fn mac(&self, key: &Hmac<Sha256>, raw: &[u8], tuple: &FiveTuple) -> Hmac<Sha256> {
+        let mut mac = key.clone();
+        mac.update(&raw[..9]);
+        mac.update(&(self.realm.len() as u64).to_be_bytes());
+        mac.update(self.realm.as_bytes());
+        match tuple.client.ip() {
+            std::net::IpAddr::V4(ip) => mac.update(&ip.octets()),
+            std::net::IpAddr::V6(ip) => mac.update(&ip.octets()),
+        }
+        if !tuple.transport.is_stream() {
+            mac.update(&tuple.client.port().to_be_bytes());
+        }
+        mac
+    }
+}

@@ -1,0 +1,207 @@
+//! The ports of relayed addresses: which are free, which are live, which rest. Workers share it, off the packet path; on
+//! it they only ask whether a port is live.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rand_chacha::rand_core::RngCore;
+
+use super::limits::PORT_REST_SECS;
+use super::time::Mono;
+
+/// Random probes before the free ports are walked.
+const PROBES: usize = 16;
+
+/// What is asked of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parity {
+    /// Nothing.
+    Any,
+    /// It is even.
+    Even,
+    /// It is even and the next one is free, and taken with it.
+    EvenPair,
+}
+
+/// The ports of one relay address.
+#[derive(Debug)]
+pub struct RelayPorts {
+    local: IpAddr,
+    external: IpAddr,
+    first: u16,
+    count: usize,
+    live: Box<[AtomicU64]>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// One bit a port: taken, resting, or beyond the range.
+    used: Box<[u64]>,
+    /// Ports set free, and when they may be taken again, in that order.
+    resting: VecDeque<(Mono, u16)>,
+    taken: usize,
+}
+
+impl RelayPorts {
+    /// All ports of `range` on `local`, which the world calls `external`.
+    pub fn new(local: IpAddr, external: IpAddr, range: RangeInclusive<u16>) -> RelayPorts {
+        let first = *range.start();
+        let count = usize::from(*range.end()) + 1 - usize::from(first);
+        let words = count.div_ceil(64);
+        let mut used = vec![0u64; words].into_boxed_slice();
+        if count % 64 != 0 {
+            used[words - 1] = !0 << (count % 64);
+        }
+        let live = (0..words).map(|_| AtomicU64::new(0)).collect();
+        RelayPorts {
+            local,
+            external,
+            first,
+            count,
+            live,
+            state: Mutex::new(State { used, resting: VecDeque::new(), taken: 0 }),
+        }
+    }
+
+    /// The address sockets are bound to.
+    pub fn local(&self) -> IpAddr {
+        self.local
+    }
+
+    /// What the world calls it.
+    pub fn external(&self) -> IpAddr {
+        self.external
+    }
+
+    /// Takes a random free port. Ports that rest are taken only when no other is free.
+    pub fn take(&self, parity: Parity, rng: &mut impl RngCore, now: Mono) -> Option<u16> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.wake(now, self.first);
+        loop {
+            if let Some(index) = self.find(&state.used, parity, rng) {
+                state.occupy(index);
+                if parity == Parity::EvenPair {
+                    state.occupy(index + 1);
+                }
+                return Some(self.first + index as u16);
+            }
+            let (_, port) = state.resting.pop_front()?;
+            state.vacate(usize::from(port - self.first));
+        }
+    }
+
+    /// Gives a port back; it rests for a while, so that late data of its last peers does not reach the next client.
+    pub fn free(&self, port: u16, now: Mono) {
+        self.set_live(port, false);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.taken -= 1;
+        state.resting.push_back((now.plus_secs(PORT_REST_SECS), port));
+    }
+
+    /// Says whether an allocation has the port.
+    pub fn set_live(&self, port: u16, live: bool) {
+        let Some(index) = self.index(port) else { return };
+        let bit = 1 << (index % 64);
+        match live {
+            true => self.live[index / 64].fetch_or(bit, Ordering::Relaxed),
+            false => self.live[index / 64].fetch_and(!bit, Ordering::Relaxed),
+        };
+    }
+
+    /// Whether an allocation has the port.
+    pub fn is_live(&self, port: u16) -> bool {
+        self.index(port).is_some_and(|index| self.live[index / 64].load(Ordering::Relaxed) >> (index % 64) & 1 == 1)
+    }
+
+    /// Ports taken, resting, and free: together the range.
+    pub fn census(&self) -> (usize, usize, usize) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let used: usize = state.used.iter().map(|word| word.count_ones() as usize).sum();
+        let beyond = state.used.len() * 64 - self.count;
+        (state.taken, state.resting.len(), self.count + beyond - used)
+    }
+
+    /// How many ports there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    fn index(&self, port: u16) -> Option<usize> {
+        let index = usize::from(port.checked_sub(self.first)?);
+        (index < self.count).then_some(index)
+    }
+
+    /// Probes at random, then walks on from a random place, so that a nearly full range is still searched whole.
+    fn find(&self, used: &[u64], parity: Parity, rng: &mut impl RngCore) -> Option<usize> {
+        let mut random = || (rng.next_u64() % self.count as u64) as usize;
+        let fits = |index: usize| self.fits(used, parity, index);
+        if let Some(index) = (0..PROBES).map(|_| random()).find(|index| fits(*index)) {
+            return Some(index);
+        }
+        let start = random();
+        (0..self.count).map(|step| (start + step) % self.count).find(|index| fits(*index))
+    }
+
+    fn fits(&self, used: &[u64], parity: Parity, index: usize) -> bool {
+        let is_free = |index: usize| index < self.count && used[index / 64] >> (index % 64) & 1 == 0;
+        let is_even = (usize::from(self.first) + index) % 2 == 0;
+        match parity {
+            Parity::Any => is_free(index),
+            Parity::Even => is_even && is_free(index),
+            Parity::EvenPair => is_even && is_free(index) && is_free(index + 1),
+        }
+    }
+}
+
+impl State {
+    fn occupy(&mut self, index: usize) {
+        self.used[index / 64] |= 1 << (index % 64);
+        self.taken += 1;
+    }
+
+    fn vacate(&mut self, index: usize) {
+        self.used[index / 64] &= !(1 << (index % 64));
+    }
+
+    fn wake(&mut self, now: Mono, first: u16) {
+        while let Some((_, port)) = self.resting.pop_front_if(|(until, _)| *until <= now) {
+            self.vacate(usize::from(port - first));
+        }
+    }
+}
+
+/// All relay addresses of the server.
+#[derive(Debug)]
+pub struct RelayAddresses {
+    addresses: Vec<RelayPorts>,
+}
+
+impl RelayAddresses {
+    /// In order of preference.
+    pub fn new(addresses: Vec<RelayPorts>) -> RelayAddresses {
+        RelayAddresses { addresses }
+    }
+
+    /// The addresses in order.
+    pub fn iter(&self) -> impl Iterator<Item = &RelayPorts> {
+        self.addresses.iter()
+    }
+
+    /// The ports of a local address.
+    pub fn of_local(&self, local: IpAddr) -> Option<&RelayPorts> {
+        self.addresses.iter().find(|ports| ports.local == local)
+    }
+
+    /// The local address of the live allocation that the world, or this host, calls `address`.
+    pub fn resolve_live(&self, address: SocketAddr) -> Option<SocketAddr> {
+        self.addresses
+            .iter()
+            .filter(|ports| ports.local == address.ip() || ports.external == address.ip())
+            .find(|ports| ports.is_live(address.port()))
+            .map(|ports| SocketAddr::new(ports.local, address.port()))
+    }
+}

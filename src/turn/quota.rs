@@ -1,0 +1,69 @@
+//! How many allocations a user, and the server, may have. Workers share it; the core only hears the outcome.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hashbrown::HashMap;
+
+/// Counts live allocations per user and in all.
+#[derive(Debug)]
+pub struct Quotas {
+    user_max: u32,
+    total_max: u32,
+    total: AtomicU32,
+    users: Mutex<HashMap<Arc<[u8]>, u32, ahash::RandomState>>,
+}
+
+/// One allocation's place in the quotas: it lasts exactly as long as this value.
+#[derive(Debug)]
+pub struct QuotaLease {
+    quotas: Arc<Quotas>,
+    user: Option<Arc<[u8]>>,
+}
+
+impl Quotas {
+    /// Bounds per user and in all; 0 is no bound.
+    pub fn new(user_max: u32, total_max: u32) -> Arc<Quotas> {
+        Arc::new(Quotas { user_max, total_max, total: AtomicU32::new(0), users: Mutex::default() })
+    }
+
+    /// Takes a place for one allocation of `user`; none when there is none left. Without a user only the total counts.
+    pub fn acquire(self: &Arc<Quotas>, user: Option<Arc<[u8]>>) -> Option<QuotaLease> {
+        let within = |max: u32| move |count: u32| (max == 0 || count < max).then(|| count + 1);
+        self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within(self.total_max)).ok()?;
+        let mut lease = QuotaLease { quotas: Arc::clone(self), user: None };
+        if let Some(user) = user {
+            let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = users.get(&user).copied().unwrap_or(0);
+            let next = within(self.user_max)(count)?;
+            users.insert(Arc::clone(&user), next);
+            lease.user = Some(user);
+        }
+        Some(lease)
+    }
+
+    /// Allocations in all.
+    pub fn total(&self) -> u32 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Allocations of one user.
+    pub fn of_user(&self, user: &[u8]) -> u32 {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner).get(user).copied().unwrap_or(0)
+    }
+}
+
+impl Drop for QuotaLease {
+    fn drop(&mut self) {
+        self.quotas.total.fetch_sub(1, Ordering::Relaxed);
+        let Some(user) = self.user.take() else { return };
+        // The lease inside `acquire` that fails for want of a user place has no user, so the lock is never taken twice.
+        let mut users = self.quotas.users.lock().unwrap_or_else(PoisonError::into_inner);
+        match users.get_mut(&user) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                users.remove(&user);
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! One file per method. A handler changes the allocation or says why not; it never writes an answer.
+
+mod allocate;
+mod binding;
+mod channel_bind;
+mod create_permission;
+mod refresh;
+mod send;
+
+use super::allocation::{AllocationId, Owner};
+use super::answer::{AnswerBuf, Reject, Success};
+use super::client::Request;
+use super::server::Server;
+use super::time::Now;
+use crate::stun::{AttributeType, ErrorCode, Message, Method};
+
+/// Calls the handler of an authenticated request.
+pub(super) fn dispatch(
+    server: &mut Server,
+    now: Now,
+    request: &Request<'_, '_>,
+    caller: &Owner,
+    answer: &mut AnswerBuf,
+) -> Result<Success, Reject> {
+    match request.message.kind().method {
+        Method::ALLOCATE => allocate::handle(server, now, request, caller, answer),
+        Method::REFRESH => refresh::handle(server, now, request),
+        Method::CREATE_PERMISSION => create_permission::handle(server, now, request),
+        Method::CHANNEL_BIND => channel_bind::handle(server, now, request),
+        method => unreachable!("{method:?} is not let through to here"),
+    }
+}
+
+impl Server {
+    /// The live allocation a request other than Allocate is about (RFC 8656 section 5: else 437).
+    fn allocation_of(&self, now: Now, request: &Request<'_, '_>, missing: ErrorCode) -> Result<AllocationId, Reject> {
+        let id = self.allocations.of_tuple(&request.path.tuple);
+        let is_live = |id: &AllocationId| self.allocations.get(*id).is_some_and(|held| !held.is_expired(now.mono));
+        id.filter(is_live).ok_or(Reject::Code(missing))
+    }
+
+    /// What CreatePermission and ChannelBind answer without an allocation.
+    fn missing_allocation(&self) -> ErrorCode {
+        if self.settings.config.protocol.coturn_errors {
+            ErrorCode::BAD_REQUEST
+        } else {
+            ErrorCode::ALLOCATION_MISMATCH
+        }
+    }
+
+    /// The lifetime a request gets (RFC 8656 section 7.2): what it asks, not below the default, not above the maximum.
+    fn negotiate_lifetime(&self, message: &Message<'_>) -> Result<u32, Reject> {
+        let max = self.settings.config.limits.allocate_lifetime_secs_max;
+        let asked = match message.value(AttributeType::LIFETIME) {
+            None => 0,
+            Some(value) => u32::from_be_bytes(value.try_into().map_err(|_| ErrorCode::BAD_REQUEST)?),
+        };
+        Ok(asked.max(super::limits::LIFETIME_SECS_DEFAULT).min(max))
+    }
+}
+
+/// The family byte of REQUESTED-ADDRESS-FAMILY and ADDITIONAL-ADDRESS-FAMILY; what follows it is reserved.
+fn family_code(message: &Message<'_>, kind: AttributeType) -> Result<Option<u8>, Reject> {
+    match message.value(kind) {
+        None => Ok(None),
+        Some(&[code, _, _, _]) => Ok(Some(code)),
+        Some(_) => Err(ErrorCode::BAD_REQUEST.into()),
+    }
+}

@@ -1,0 +1,235 @@
+//! The machine itself: what goes in, what comes out, and what time does.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use super::address::{FiveTuple, RelayId, RequestId, ReservationToken, WorkerId};
+use super::allocation::{AllocationId, Allocations};
+use super::answer::AnswerBuf;
+use super::event::{EndReason, Event};
+use super::io::{Answer, Output, Path, Verdict};
+use super::limits::PARKED_SECS;
+use super::parked::ParkedRequests;
+use super::settings::Settings;
+use super::time::{Mono, Now};
+use super::timers::Wheel;
+
+/// The STUN/TURN server of one worker.
+///
+/// Four kinds of calls: `handle_datagram`, `handle_answer` and `handle_timeout` put something in; `poll_output` and
+/// `poll_timeout` take something out, and are called until they are empty after each call that put something in.
+#[derive(Debug)]
+pub struct Server {
+    pub(super) settings: Arc<Settings>,
+    pub(super) worker: WorkerId,
+    pub(super) rng: ChaCha12Rng,
+    pub(super) allocations: Allocations,
+    pub(super) parked: ParkedRequests,
+    pub(super) reservations: BTreeMap<ReservationToken, Mono>,
+    pub(super) timers: Wheel<Timer>,
+    pub(super) outputs: VecDeque<Output>,
+    /// For answers to requests that waited.
+    pub(super) late_answer: Box<AnswerBuf>,
+}
+
+/// What a wheel entry looks after.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Timer {
+    Allocation(AllocationId),
+    Parked(RequestId),
+    Reservation(ReservationToken),
+}
+
+impl Server {
+    /// A server without allocations. All its choices follow from `seed`.
+    pub fn new(settings: Arc<Settings>, worker: WorkerId, seed: [u8; 32], now: Now) -> Server {
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        let hash_keys = [rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64()];
+        Server {
+            settings,
+            worker,
+            rng,
+            allocations: Allocations::new(hash_keys),
+            parked: ParkedRequests::default(),
+            reservations: BTreeMap::new(),
+            timers: Wheel::new(now.mono),
+            outputs: VecDeque::new(),
+            late_answer: Box::default(),
+        }
+    }
+
+    /// Takes a datagram, or one whole message of a stream. Its bytes are read, never written; an answer is put into
+    /// `answer`.
+    pub fn handle_datagram(&mut self, now: Now, path: Path, datagram: &[u8], answer: &mut AnswerBuf) -> Verdict {
+        match path {
+            Path::Client(path) => self.handle_client(now, path, datagram, answer),
+            Path::Peer { relay, from } => self.handle_peer(now, relay, from, datagram),
+        }
+    }
+
+    /// Takes what the world answers to an [`Output`], or tells.
+    pub fn handle_answer(&mut self, now: Now, answer: Answer) {
+        match answer {
+            Answer::User { request, record } => self.resume_with_user(now, request, record),
+            Answer::Opened { request, first, second } => self.resume_with_relays(now, request, first, second),
+            Answer::Claimed { request, relay } => self.resume_with_relays(now, request, relay, None),
+            Answer::QuotaReached { request } => self.resume_refused(now, request, Refusal::QuotaReached),
+            Answer::NoCapacity { request } | Answer::Gone { request } => {
+                self.resume_refused(now, request, Refusal::NoCapacity);
+            }
+            Answer::FamilyNotServed { request } => self.resume_refused(now, request, Refusal::FamilyNotServed),
+            Answer::Disconnected { tuple } => self.handle_disconnect(now, &tuple),
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(timer) = self.timers.poll(now.mono) {
+            match timer {
+                Timer::Allocation(id) => {
+                    let is_armed = self.allocations.get(id).is_some_and(|allocation| allocation.armed <= now.mono);
+                    if is_armed {
+                        self.sweep(id, now);
+                        self.arm_anew(id);
+                    }
+                }
+                Timer::Parked(request) => drop(self.parked.take(request)),
+                Timer::Reservation(token) => {
+                    if self.reservations.remove(&token).is_some() {
+                        self.outputs.push_back(Output::Release(token));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next thing asked or told.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Server::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        self.timers.next()
+    }
+
+    /// How many allocations there are.
+    pub fn allocations(&self) -> usize {
+        self.allocations.len()
+    }
+
+    /// How many requests wait for an answer of the world.
+    pub fn parked(&self) -> usize {
+        self.parked.len()
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Has a parked request forgotten when nobody answers.
+    pub(super) fn arm_parked(&mut self, request: RequestId, now: Now) {
+        self.timers.schedule(now.mono.plus_secs(PARKED_SECS), Timer::Parked(request));
+    }
+
+    /// Schedules an allocation's timer if something of it now ends earlier than the timer fires.
+    pub(super) fn arm(&mut self, id: AllocationId) {
+        let Some(allocation) = self.allocations.get_mut(id) else { return };
+        if let Some(next) = allocation.next_expiry().filter(|next| *next < allocation.armed) {
+            allocation.armed = next;
+            self.timers.schedule(next, Timer::Allocation(id));
+        }
+    }
+
+    fn arm_anew(&mut self, id: AllocationId) {
+        if let Some(allocation) = self.allocations.get_mut(id) {
+            allocation.armed = Mono(u64::MAX);
+            self.arm(id);
+        }
+    }
+
+    /// Ends what is over: permissions, channels, relayed addresses, and with the last of these the allocation.
+    pub(super) fn sweep(&mut self, id: AllocationId, now: Now) {
+        let Some(allocation) = self.allocations.get(id) else { return };
+        if allocation.is_expired(now.mono) {
+            self.end(id, now, EndReason::Expired);
+            return;
+        }
+        let over = |relay: &&super::allocation::Relay| now.mono >= relay.expires;
+        let gone: Option<RelayId> = allocation.relays.iter().flatten().find(over).map(|relay| relay.grant.relay);
+        if let Some(relay) = gone {
+            self.end_relay(id, relay, now);
+        }
+        self.sweep_tables(id, now);
+    }
+
+    /// Ends one of two relayed addresses with what hangs on its family.
+    pub(super) fn end_relay(&mut self, id: AllocationId, relay: RelayId, now: Now) {
+        self.allocations.remove_relay(id, relay);
+        self.outputs.push_back(Output::CloseRelay(relay));
+        self.tell(Event::RelayEnded { allocation: id, relay });
+        self.sweep_tables(id, now);
+    }
+
+    /// Ends an allocation and everything of it.
+    pub(super) fn end(&mut self, id: AllocationId, now: Now, reason: EndReason) {
+        let Some(allocation) = self.allocations.remove(id) else { return };
+        for relay in allocation.relays.iter().flatten() {
+            self.outputs.push_back(Output::CloseRelay(relay.grant.relay));
+        }
+        let outputs = &mut self.outputs;
+        let (mut permissions, mut channels) = (allocation.permissions, allocation.channels);
+        channels.sweep(now.mono, |_| false, |channel| outputs.push_back(unbound(id, channel)));
+        permissions.sweep(now.mono, |_| false, |peer| outputs.push_back(lapsed(id, peer)));
+        let relayed = allocation.relays.iter().flatten().next().map(|relay| relay.grant.external);
+        self.tell(Event::AllocationEnded {
+            allocation: id,
+            tuple: allocation.tuple,
+            user: allocation.owner.user,
+            relayed: relayed.unwrap_or(allocation.tuple.server),
+            reason,
+            secs: now.mono.since(allocation.created).as_secs(),
+            traffic: allocation.traffic,
+        });
+    }
+
+    fn sweep_tables(&mut self, id: AllocationId, now: Now) {
+        let Some(allocation) = self.allocations.get_mut(id) else { return };
+        let outputs = &mut self.outputs;
+        let families: [bool; 2] = [super::address::Family::V4, super::address::Family::V6]
+            .map(|family| allocation.relays.iter().flatten().any(|relay| relay.family() == family));
+        let serves = |ip: std::net::IpAddr| families[usize::from(ip.is_ipv6())];
+        let (channels, permissions) = (&mut allocation.channels, &mut allocation.permissions);
+        channels.sweep(now.mono, |held| serves(held.peer.ip()), |held| outputs.push_back(unbound(id, held)));
+        permissions.sweep(now.mono, serves, |peer| outputs.push_back(lapsed(id, peer)));
+        if allocation.replay.as_ref().is_some_and(|replay| now.mono >= replay.until) {
+            allocation.replay = None;
+        }
+    }
+
+    /// The client's connection is gone, and with it its 5-tuple.
+    fn handle_disconnect(&mut self, now: Now, tuple: &FiveTuple) {
+        if let Some(id) = self.allocations.of_tuple(tuple) {
+            self.end(id, now, EndReason::Disconnected);
+        }
+    }
+}
+
+/// Why the world gave no relayed address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    QuotaReached,
+    NoCapacity,
+    FamilyNotServed,
+}
+
+fn unbound(allocation: AllocationId, channel: &super::channel::Channel) -> Output {
+    Output::Event(Event::ChannelUnbound { allocation, number: channel.number, peer: channel.peer })
+}
+
+fn lapsed(allocation: AllocationId, peer: std::net::IpAddr) -> Output {
+    Output::Event(Event::PermissionExpired { allocation, peer })
+}

@@ -1,0 +1,108 @@
+//! The core's state written out and read back, so that a later process can go on with live allocations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::address::{FiveTuple, LinkId, ReservationToken};
+use super::allocation::{Allocation, Owner, Relay, Replay};
+use super::channel::Channels;
+use super::event::Traffic;
+use super::permission::Permissions;
+use super::server::{Server, Timer};
+use super::time::Mono;
+use crate::auth::LongTermKey;
+use crate::stun::TransactionId;
+
+/// Everything a [`Server`] holds but parked look-ups, which their clients repeat. It contains users' keys.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    allocations: Vec<SavedAllocation>,
+    reservations: BTreeMap<ReservationToken, Mono>,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SavedAllocation {
+    tuple: FiveTuple,
+    link: LinkId,
+    user: Box<[u8]>,
+    key: Option<[u8; 16]>,
+    quota: Option<Box<[u8]>>,
+    relays: [Option<Relay>; 2],
+    permissions: Permissions,
+    channels: Channels,
+    replay: Option<(TransactionId, Box<[u8]>, Mono)>,
+    created: Mono,
+    traffic: Traffic,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("allocations", &self.allocations.len()).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// Renames the engine's handles: sockets and connections have other numbers in another process.
+    pub fn rename(
+        &mut self,
+        mut link: impl FnMut(&FiveTuple, LinkId) -> LinkId,
+        mut relay: impl FnMut(super::address::RelayId) -> super::address::RelayId,
+    ) {
+        for allocation in &mut self.allocations {
+            allocation.link = link(&allocation.tuple, allocation.link);
+            for held in allocation.relays.iter_mut().flatten() {
+                held.grant.relay = relay(held.grant.relay);
+            }
+        }
+    }
+}
+
+impl Server {
+    /// Writes out what the server holds.
+    pub fn export(&self) -> Snapshot {
+        let allocations = self.allocations.iter().map(|allocation| SavedAllocation {
+            tuple: allocation.tuple,
+            link: allocation.link,
+            user: (*allocation.owner.user).into(),
+            key: allocation.owner.key.as_ref().map(|key| *key.raw()),
+            quota: allocation.owner.quota.as_ref().map(|quota| (**quota).into()),
+            relays: allocation.relays,
+            permissions: allocation.permissions.clone(),
+            channels: allocation.channels.clone(),
+            replay: allocation.replay.as_ref().map(|replay| (replay.id, replay.answer.clone(), replay.until)),
+            created: allocation.created,
+            traffic: allocation.traffic,
+        });
+        Snapshot { allocations: allocations.collect(), reservations: self.reservations.clone() }
+    }
+
+    /// Takes over what another server wrote out, beside what is held already. The relay sockets it names must be open.
+    pub fn import(&mut self, snapshot: Snapshot) {
+        for saved in snapshot.allocations {
+            let id = self.allocations.insert(Allocation {
+                tuple: saved.tuple,
+                link: saved.link,
+                owner: Owner {
+                    user: saved.user.into(),
+                    key: saved.key.map(|raw| Arc::new(LongTermKey::from_raw(raw))),
+                    quota: saved.quota.map(Into::into),
+                },
+                relays: saved.relays,
+                permissions: saved.permissions,
+                channels: saved.channels,
+                replay: saved.replay.map(|(id, answer, until)| Replay { id, answer, until }),
+                created: saved.created,
+                traffic: saved.traffic,
+                armed: Mono(u64::MAX),
+                key_reread_at: Mono(0),
+            });
+            self.arm(id);
+        }
+        for (token, until) in snapshot.reservations {
+            self.reservations.insert(token, until);
+            self.timers.schedule(until, Timer::Reservation(token));
+        }
+    }
+}
