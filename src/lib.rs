@@ -9,6 +9,12 @@ pub mod config;
 
 pub mod turn;
 
+pub mod userdb;
+
+pub mod udp;
+
 pub mod clock;
 pub mod poll;
 pub mod rng;
+
+pub mod cli;

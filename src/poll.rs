@@ -1,6 +1,7 @@
 //! A worker's epoll set: every socket it owns, named by what it is.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -47,7 +48,6 @@ pub struct Ready {
 #[derive(Debug)]
 pub struct Poller {
     epoll: OwnedFd,
-    events: Vec<epoll::Event>,
 }
 
 /// Events taken in one wake-up.
@@ -60,7 +60,7 @@ impl Poller {
     /// No descriptor is left.
     pub fn new() -> io::Result<Poller> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Poller { epoll, events: Vec::with_capacity(EVENTS_MAX) })
+        Ok(Poller { epoll })
     }
 
     /// Takes a socket in. It leaves the set when it is closed.
@@ -91,19 +91,19 @@ impl Poller {
     ///
     /// # Errors
     /// The system refuses; an interrupted wait is an empty one.
-    pub fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+    pub fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
         ready.clear();
-        self.events.clear();
         let timeout = timeout.map(|timeout| rustix::event::Timespec {
             tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: timeout.subsec_nanos().into(),
         });
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
-            Ok(_) => {}
+        let mut events = [MaybeUninit::uninit(); EVENTS_MAX];
+        let events = match epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
+            Ok((events, _)) => events,
             Err(rustix::io::Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
-        }
-        ready.extend(self.events.iter().filter_map(|event| {
+        };
+        ready.extend(events.iter().filter_map(|event| {
             let flags = event.flags;
             let broken = flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP | epoll::EventFlags::RDHUP);
             Some(Ready {

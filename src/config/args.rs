@@ -105,8 +105,8 @@ fn grammar() -> clap::Command {
             .action(ArgAction::SetTrue)
             .overrides_with(NO_FILE)
             .help("Read no configuration file"),
-        Arg::new(HELP).short('h').long("help").action(ArgAction::SetTrue).help("Print this help"),
-        Arg::new(VERSION).long("version").action(ArgAction::SetTrue).help("Print the version"),
+        Arg::new(HELP).short('h').long("help").action(ArgAction::SetTrue).overrides_with(HELP).help("Print this help"),
+        Arg::new(VERSION).long("version").action(ArgAction::SetTrue).overrides_with(VERSION).help("Print the version"),
         Arg::new(STRAY).num_args(0..).action(ArgAction::Append).value_parser(clap::value_parser!(OsString)).hide(true),
     ];
     clap::Command::new("turnserver")

@@ -59,13 +59,14 @@ pub fn load_text(text: &str, path: &Path) -> Result<Loaded, Problems> {
 
 fn finish(reading: Reading, serve: &Serve, file: Option<PathBuf>) -> Result<Loaded, Problems> {
     let profile = choose_profile(&reading.settings, &serve.settings, file.is_some());
-    let (raw, refused) = Raw::new(profile, reading.settings.iter().chain(&serve.settings));
-    let (config, mut found) = resolve(raw);
+    let (mut raw, refused) = Raw::new(profile, reading.settings.iter().chain(&serve.settings));
+    raw.broken.extend(&reading.unread);
+    let (config, mut found) = resolve(&raw);
     let mut problems = reading.problems;
     problems.extend(refused);
     problems.append(&mut found.problems);
     if !problems.is_empty() {
-        problems.sort_by_key(|problem| line_of(&problem.place));
+        problems.sort_by_key(|problem| position(&problem.place));
         return Err(Problems(problems));
     }
     let mut warnings = serve.warnings.clone();
@@ -74,10 +75,10 @@ fn finish(reading: Reading, serve: &Serve, file: Option<PathBuf>) -> Result<Load
 }
 
 /// The order of a report: the file from its top, then the rest as it was found.
-fn line_of(place: &Place) -> usize {
+fn position(place: &Place) -> (usize, usize) {
     match place {
-        Place::File { line, .. } => *line,
-        Place::CommandLine { .. } | Place::Unset | Place::WholeFile(_) => usize::MAX,
+        Place::File { line, column, .. } => (*line, *column),
+        Place::CommandLine { .. } | Place::Unset | Place::WholeFile(_) => (usize::MAX, 0),
     }
 }
 

@@ -20,6 +20,8 @@ use super::raw::{Setting, Value};
 pub(super) struct Reading {
     pub(super) settings: Vec<Setting>,
     pub(super) problems: Vec<Problem>,
+    /// Options whose value could not be read.
+    pub(super) unread: Vec<&'static str>,
 }
 
 /// Whether `text` follows TOML's syntax.
@@ -44,12 +46,11 @@ pub(super) fn read(text: &str, path: &Path) -> Reading {
     let mut entries: Vec<_> = table.get_ref().iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     for (key, value) in entries {
-        // What the parser made of a line that it could not read means nothing.
-        if lines(&source, key.span(), value.span()).any(|line| broken_lines.contains(&line)) {
-            continue;
-        }
         let name = key.get_ref().as_ref();
+        // What the parser made of a line that it could not read means nothing.
+        let broken = lines(&source, key.span(), value.span()).any(|line| broken_lines.contains(&line));
         match options::find(name) {
+            option if broken => reading.unread.extend(option.map(|option| option.name)),
             Some(option) => source.read_option(option, value, &mut reading),
             None => reading.problems.push(source.unknown(name, key.span().start, value)),
         }

@@ -6,11 +6,9 @@ import urllib.request
 from pathlib import Path
 
 import certs
-from browser import SCRIPT_SECONDS
 from nss import trust
 from processes import Process, free_port
 
-# The host rules send the certificate's name to the server and every other name nowhere.
 FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -18,13 +16,14 @@ FLAGS = [
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--no-first-run",
-    f"--host-resolver-rules=MAP {certs.SERVER_NAME} {certs.SERVER_IP}, MAP * ~NOTFOUND",
+    f"--host-resolver-rules=MAP {certs.SERVER_NAME} {certs.SERVER_IP}",
 ]
 
 
-class Chromium:
-    name = "chromium"
+SCRIPT_SECONDS = 30
 
+
+class Chromium:
     def __init__(self, work: Path, authority: Path):
         # Chromium trusts what the user's certificate database trusts, so it gets a home of its own.
         home = work / "chromium"

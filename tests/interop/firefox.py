@@ -5,16 +5,14 @@ import socket
 from pathlib import Path
 
 import certs
-from browser import SCRIPT_SECONDS
 from nss import trust
 from processes import Process, free_port
 
 MOST_BYTES = 1 << 20
+SCRIPT_SECONDS = 30
 
 
 class Firefox:
-    name = "firefox"
-
     def __init__(self, work: Path, authority: Path):
         profile = work / "firefox"
         trust(authority, profile)

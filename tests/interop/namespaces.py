@@ -56,6 +56,7 @@ class Host:
 
     def __init__(self, name: str):
         self.name = name
+        self._neighbours = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._namespace = self.call(self._enter)
 
@@ -71,13 +72,15 @@ class Host:
         return self.start(function, *arguments, **options).result()
 
     def link(self, address: str, other: "Host", other_address: str) -> None:
-        """A cable: each end is an interface named after the host at the other end."""
+        """A cable: each end is an interface named after the host at the other end, which lives as long as this."""
         self.call(
             ip, *("link", "add", "name", other.name, "type", "veth"), *("peer", "name", self.name, "netns", other._namespace)
         )
         for host, interface, own in (self, other.name, address), (other, self.name, other_address):
             host.call(ip, "address", "add", own, "dev", interface)
             host.call(ip, "link", "set", "dev", interface, "up")
+        self._neighbours.append(other)
+        other._neighbours.append(self)
 
     def default_route(self, gateway: str) -> None:
         self.call(ip, "route", "add", "default", "via", gateway)

@@ -58,10 +58,12 @@ class Process:
     def __exit__(self, *_):
         self.stop()
 
+    def has_ended(self) -> bool:
+        return self._child.poll() is not None
+
     def require_running(self) -> None:
-        status = self._child.poll()
-        if status is not None:
-            raise RuntimeError(f"{self.name} ended with status {status}; its log ends\n{self.tail()}")
+        if self.has_ended():
+            raise RuntimeError(f"{self.name} ended with status {self._child.returncode}; its log ends\n{self.tail()}")
 
     def wait_until(self, what: str, probe, seconds: float = 20):
         """Like `wait_for`, but gives up at once when the process has ended."""
@@ -79,17 +81,12 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> None:
-        if self._child.poll() is None:
-            self._signal(signal.SIGTERM)
-            try:
-                self._child.wait(5)
-            except subprocess.TimeoutExpired:
-                pass
-        self._signal(signal.SIGKILL)
-        self._child.wait(5)
-
-    def _signal(self, number: int) -> None:
+        if self.has_ended():
+            return
+        # Until the child has been waited for, its group's number cannot be another's.
+        os.killpg(self._child.pid, signal.SIGTERM)
         try:
-            os.killpg(self._child.pid, number)
-        except ProcessLookupError:
-            pass
+            self._child.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait(5)

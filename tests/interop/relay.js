@@ -40,15 +40,21 @@ return (async () => {
 
     const limit = new Promise((resolve) => setTimeout(resolve, LIMIT_MS, false));
     const completed = await Promise.race([echoed, limit]);
-    const candidates = (await Promise.all([caller, callee].map(selectedLocalCandidate))).filter(Boolean);
+    const candidates = completed ? await Promise.all([caller, callee].map(selectedLocalCandidate)) : [];
     caller.close();
     callee.close();
     return { completed, messages: MESSAGES, candidates, complaints };
 })();
 
+// Messages may flow before the controlled side has learned which pair is nominated.
 async function selectedLocalCandidate(peer) {
-    const stats = [...(await peer.getStats()).values()];
-    const pair = stats.find((entry) => entry.type === "candidate-pair" && entry.nominated && entry.state === "succeeded");
-    const local = pair && stats.find((entry) => entry.id === pair.localCandidateId);
-    return local && { type: local.candidateType, relayProtocol: local.relayProtocol };
+    for (;;) {
+        const stats = [...(await peer.getStats()).values()];
+        const pair = stats.find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
+        const local = pair && stats.find(({ id }) => id === pair.localCandidateId);
+        if (local) {
+            return { type: local.candidateType, relayProtocol: local.relayProtocol };
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    }
 }

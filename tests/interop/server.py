@@ -17,15 +17,15 @@ USER, PASSWORD = "alice", "secret"
 MAGIC_COOKIE = bytes.fromhex("2112a442")
 
 
-def options(ip: str, certificates: Certificates, **more) -> dict:
+def options(ip: str, certificates: Certificates, first_relay_port: int = 20000) -> dict:
     """Options by coturn's long names, which are also the keys of our TOML file."""
     return {
         "listening-ip": [ip],
         "relay-ip": [ip],
         "listening-port": free_port(ip),
         "tls-listening-port": free_port(ip),
-        "min-port": 20000,
-        "max-port": 29999,
+        "min-port": first_relay_port,
+        "max-port": first_relay_port + 1999,
         "realm": "turn.test",
         "user": [f"{USER}:{PASSWORD}"],
         "lt-cred-mech": True,
@@ -33,7 +33,8 @@ def options(ip: str, certificates: Certificates, **more) -> dict:
         "pkey": str(certificates.key),
         "log-file": "stdout",
         "pidfile": "",
-    } | more
+        "verbose": True,
+    }
 
 
 def as_flags(chosen: dict) -> list[str]:

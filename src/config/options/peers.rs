@@ -21,10 +21,11 @@ pub(super) static OPTIONS: &[Definition] = &[
         name: "denied-peer-ip",
         kind: Kind::Text("RANGE"),
         repeatable: true,
-        default: described("private ranges; the coturn profile allows them"),
-        example: &["198.18.0.0/15"],
+        default: described("none"),
+        example: &["10.0.0.0/8", "fd00::/8"],
         doc: "Peers that may not be reached: IP, IP-IP or CIDR.",
-        more: "Comes on top of what is denied anyhow.",
+        more: "On top of what is denied anyhow: loopback, link-local, multicast, reserved and cloud metadata addresses, \
+               and private ranges unless the profile is coturn.",
         apply: |raw, it| it.range().map(|range| raw.denied_peers.push(it.at(range))),
         ..PEERS
     },

@@ -30,7 +30,7 @@ pub fn template() -> String {
 
 fn entry(option: &Definition) -> String {
     let mut out = comment(&format!("{} {}", option.doc, option.more));
-    out.push_str(&comment(&format!("Default: {}.", option.default_text())));
+    out.push_str(&comment(&format!("Default: {}", option.default_text())));
     let (mark, values) = match (option.shipped, option.default[0]) {
         (Some(value), _) => ("", vec![value]),
         (None, Preset::Value(value)) => ("#", vec![value]),

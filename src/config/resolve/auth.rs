@@ -8,8 +8,8 @@ use super::super::{Auth, AuthMode, Profile, User};
 use super::Found;
 use crate::config::error::Place;
 
-/// Secrets that stand in documentation, so that anybody could sign with them.
-const EXAMPLE_SECRETS: &[&str] = &["north", "changeme", "secret", "logen"];
+/// Secrets that stand in documentation, the last one in our own, so that anybody could sign with them.
+const EXAMPLE_SECRETS: &[&str] = &["north", "changeme", "secret", "logen", "a long random text of your own"];
 
 /// What clients are told when nobody named a realm.
 const REALM_DEFAULT: &str = "turnserver";

@@ -31,14 +31,14 @@ impl Found {
     }
 }
 
-pub(super) fn resolve(raw: Raw) -> (Config, Found) {
+pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
     let mut found = Found::default();
     let rules = raw.profile.rules();
-    say_what_comes_later(&raw, &mut found);
-    let tls = tls(&raw, &mut found);
-    let listen = listen(&raw, tls.is_some(), &mut found);
-    let relay = relay::relay(&raw, &mut found);
-    let mut peers = peers(&raw, &rules, &mut found);
+    say_what_comes_later(raw, &mut found);
+    let tls = tls(raw, &mut found);
+    let listen = listen(raw, tls.is_some(), &mut found);
+    let relay = relay::relay(raw, &mut found);
+    let mut peers = peers(raw, &rules, &mut found);
     if raw.profile == Profile::Coturn {
         // coturn puts these on its white list: hosts behind the same NAT reach each other by them.
         let private = relay.external.pairs.iter().map(|pair| IpRange { first: pair.private, last: pair.private });
@@ -48,12 +48,12 @@ pub(super) fn resolve(raw: Raw) -> (Config, Found) {
         profile: raw.profile,
         listen,
         relay,
-        auth: auth::auth(&raw, &rules, &mut found),
+        auth: auth::auth(raw, &rules, &mut found),
         tls,
         peers,
-        limits: limits(&raw, &rules),
-        protocol: protocol(&raw, &rules),
-        process: process(&raw),
+        limits: limits(raw, &rules),
+        protocol: protocol(raw, &rules),
+        process: process(raw),
     };
     (config, found)
 }

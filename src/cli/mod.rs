@@ -1,0 +1,38 @@
+//! What the binary does, by its first word: serve, or one of the tools.
+
+mod first_run;
+pub mod probe;
+mod serve;
+mod state_dir;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Runs the command line `args`, without the program's name.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    match args.first().and_then(|word| word.to_str()) {
+        Some("probe") => run_probe(args),
+        _ => serve::run(args),
+    }
+}
+
+fn run_probe(args: Vec<OsString>) -> ExitCode {
+    match probe::command().try_get_matches_from(args) {
+        Ok(matches) => probe::run(&matches).unwrap_or_else(|error| fail(&format!("{error:#}"), 1)),
+        Err(error) => {
+            let status = u8::try_from(error.exit_code()).unwrap_or(1);
+            // Nobody is left to tell when standard output or standard error is closed.
+            let _ = error.print();
+            ExitCode::from(status)
+        }
+    }
+}
+
+/// Says on standard error why nothing goes on.
+fn fail(message: &str, status: u8) -> ExitCode {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "turnserver: {message}");
+    ExitCode::from(status)
+}

@@ -1,0 +1,21 @@
+//! The per-core engine: sockets around one `turn::Server` a worker thread, in one epoll loop of our own.
+//!
+//! `engine.rs` starts and stops everything, `worker.rs` is the loop, `sys.rs` holds the system calls that need `unsafe`.
+//! Nothing here knows what a permission is: the core decides, the engine moves bytes and owns sockets, ports and quotas.
+
+mod addresses;
+mod batch;
+pub mod checks;
+mod engine;
+mod journal;
+mod open;
+mod relays;
+mod shared;
+mod socket;
+#[allow(unsafe_code, reason = "recvmmsg and sendmsg take raw pointers; this is their only home")]
+mod sys;
+mod wake;
+mod worker;
+
+pub use addresses::ListenAddresses;
+pub use engine::{Engine, Secrets, StartError};

@@ -1,0 +1,72 @@
+//! Who the users are. Static users and shared secrets live in memory and are found at once.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::auth::LongTermKey;
+use crate::auth::rest::{self, TimedName};
+use crate::config::{Auth, AuthMode, UserSecret};
+use crate::turn::io::UserRecord;
+use crate::turn::time::UnixTime;
+
+/// The users of the configuration: static ones, or whoever holds a credential made from a shared secret.
+pub struct Users {
+    mode: AuthMode,
+    realm: String,
+    statics: HashMap<Box<[u8]>, (Arc<LongTermKey>, Arc<[u8]>), ahash::RandomState>,
+    secrets: Vec<String>,
+    separator: char,
+    timestamp_ahead_secs_max: Option<u64>,
+}
+
+impl std::fmt::Debug for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Users").field("statics", &self.statics.len()).finish_non_exhaustive()
+    }
+}
+
+impl Users {
+    /// The users of a configuration. Passwords are turned into keys here and not kept (RFC 8656 section 6).
+    pub fn new(auth: &Auth) -> Users {
+        let entry = |user: &crate::config::User| {
+            let name = user.name.as_bytes();
+            let key = match &user.secret {
+                UserSecret::Password(password) => LongTermKey::derive(name, auth.realm.as_bytes(), password.as_bytes()),
+                UserSecret::Key(raw) => LongTermKey::from_raw(*raw),
+            };
+            (name.into(), (Arc::new(key), name.into()))
+        };
+        Users {
+            mode: auth.mode,
+            realm: auth.realm.clone(),
+            statics: auth.users.iter().map(entry).collect(),
+            secrets: auth.secrets.clone(),
+            separator: auth.separator,
+            timestamp_ahead_secs_max: auth.timestamp_ahead_secs_max,
+        }
+    }
+
+    /// What is known of `name`; none: nobody is called so.
+    pub fn look_up(&self, name: &[u8], now: UnixTime) -> Option<UserRecord> {
+        match self.mode {
+            AuthMode::StunOnly | AuthMode::Anonymous => None,
+            AuthMode::LongTerm => {
+                let (key, quota) = self.statics.get(name)?;
+                Some(UserRecord { keys: vec![Arc::clone(key)], quota: Arc::clone(quota), usable: true })
+            }
+            AuthMode::SharedSecret => Some(self.timed(name, now)),
+        }
+    }
+
+    /// A name that is no time-limited one, or whose time is over, costs what a good one costs.
+    fn timed(&self, name: &[u8], now: UnixTime) -> UserRecord {
+        let timed = TimedName::parse(name, self.separator);
+        let key = |secret: &String| Arc::new(rest::key(secret.as_bytes(), name, self.realm.as_bytes()));
+        UserRecord {
+            keys: self.secrets.iter().map(key).collect(),
+            quota: timed.map_or(name, |timed| timed.user).into(),
+            usable: timed.is_some_and(|timed| timed.is_valid(now.0, self.timestamp_ahead_secs_max)),
+        }
+    }
+}
