@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::address::{FiveTuple, RelayId};
 use super::allocation::AllocationId;
-use super::io::RelayGrant;
+use super::io::{ClientPath, RelayGrant};
 use crate::stun::{ChannelNumber, ErrorCode, Method};
 
 /// Something that happened.
@@ -15,8 +15,8 @@ pub enum Event {
     AllocationCreated {
         /// Its handle.
         allocation: AllocationId,
-        /// Whose it is.
-        tuple: FiveTuple,
+        /// The way to its client.
+        path: ClientPath,
         /// The user; empty when anonymous.
         user: Arc<[u8]>,
         /// Its relayed address, and the second one.
@@ -42,8 +42,8 @@ pub enum Event {
     AllocationEnded {
         /// Its handle.
         allocation: AllocationId,
-        /// Whose it was.
-        tuple: FiveTuple,
+        /// The way to its client.
+        path: ClientPath,
         /// The user.
         user: Arc<[u8]>,
         /// Its first relayed address.

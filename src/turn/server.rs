@@ -180,6 +180,7 @@ impl Server {
         for relay in allocation.relays.iter().flatten() {
             self.outputs.push_back(Output::CloseRelay(relay.grant.relay));
         }
+        let path = allocation.path();
         let outputs = &mut self.outputs;
         let (mut permissions, mut channels) = (allocation.permissions, allocation.channels);
         channels.sweep(now.mono, |_| false, |channel| outputs.push_back(unbound(id, channel)));
@@ -187,7 +188,7 @@ impl Server {
         let relayed = allocation.relays.iter().flatten().next().map(|relay| relay.grant.external);
         self.tell(Event::AllocationEnded {
             allocation: id,
-            tuple: allocation.tuple,
+            path,
             user: allocation.owner.user,
             relayed: relayed.unwrap_or(allocation.tuple.server),
             reason,

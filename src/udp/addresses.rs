@@ -8,6 +8,8 @@ use crate::config::Config;
 /// Addresses to listen on and to relay from, wildcards expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenAddresses {
+    /// Every address of this host's interfaces.
+    pub host: Vec<IpAddr>,
     /// Listener addresses.
     pub listen: Vec<IpAddr>,
     /// Local relay addresses.
@@ -37,7 +39,7 @@ impl ListenAddresses {
         ];
         let default_routes =
             default_routes.into_iter().filter_map(|(from, to)| source_towards(from, to).ok()).collect();
-        Ok(ListenAddresses { listen, relay, default_routes })
+        Ok(ListenAddresses { host, listen, relay, default_routes })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Starting and stopping: sockets, shared tables, worker threads.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -14,7 +14,7 @@ use super::addresses::ListenAddresses;
 use super::checks::{self, Descriptors};
 use super::journal::Journal;
 use super::shared::Shared;
-use super::socket;
+use super::socket::{self, Listener};
 use super::sys::Arena;
 use super::wake::Wake;
 use super::worker::Worker;
@@ -112,7 +112,7 @@ impl Engine {
         for id in 0..thread_count(&config) {
             let listeners = bind_all(&udp)?;
             if id == 0 {
-                listeners.first().and_then(checks::buffer_shortfall).into_iter().for_each(|text| warn!("{text}"));
+                listeners.first().and_then(|listener| checks::buffer_shortfall(&listener.socket)).into_iter().for_each(|text| warn!("{text}"));
             }
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
@@ -182,7 +182,7 @@ fn share(
 ) -> Shared {
     let external = &config.relay.external;
     let mut own = OwnNet {
-        addresses: addresses.listen.clone(),
+        addresses: [&addresses.host[..], &addresses.listen[..]].concat(),
         service_ports: vec![config.listen.port, config.listen.tls_port],
         relay_ports: Some(config.relay.ports.clone()),
         ..OwnNet::default()
@@ -227,7 +227,7 @@ fn refuse_taken(address: SocketAddr, kind: socket2::Type) -> Result<(), StartErr
     }
 }
 
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<UdpSocket>, StartError> {
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>, StartError> {
     let bind = |address: &SocketAddr| {
         socket::listen_udp(*address).map_err(|source| StartError::Listen { address: *address, source })
     };

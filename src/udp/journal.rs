@@ -27,18 +27,18 @@ impl Journal {
 
     pub(super) fn write(&mut self, now: Now, event: &Event) {
         match event {
-            Event::AllocationCreated { tuple, user, relays, lifetime_secs, .. } => {
+            Event::AllocationCreated { path, user, relays, lifetime_secs, .. } => {
                 let relayed = relays.iter().flatten().map(|relay| relay.external.to_string()).collect::<Vec<_>>();
                 info!(
-                    client = %Client(tuple),
+                    client = %Client(&path.tuple),
                     user = %user.escape_ascii(),
                     relayed = relayed.join(","),
                     lifetime_secs,
                     "allocation created"
                 );
             }
-            Event::AllocationEnded { tuple, user, relayed, reason, secs, traffic, .. } => info!(
-                client = %Client(tuple),
+            Event::AllocationEnded { path, user, relayed, reason, secs, traffic, .. } => info!(
+                client = %Client(&path.tuple),
                 user = %user.escape_ascii(),
                 %relayed,
                 ?reason,

@@ -31,8 +31,15 @@ pub(super) fn is_taken(address: SocketAddr, kind: Type) -> io::Result<bool> {
     }
 }
 
+/// A UDP listener and the address clients reach it by.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) socket: UdpSocket,
+    pub(super) address: SocketAddr,
+}
+
 /// A UDP listener; every worker has one on the same address, and the kernel keeps a 5-tuple with one of them.
-pub(super) fn listen_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+pub(super) fn listen_udp(address: SocketAddr) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_port(true)?;
@@ -42,7 +49,7 @@ pub(super) fn listen_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     }
     socket.set_send_buffer_size(LISTENER_BUFFER_LEN)?;
     socket.bind(&SockAddr::from(address))?;
-    Ok(socket.into())
+    Ok(Listener { socket: socket.into(), address })
 }
 
 /// A TCP listener; shared like the UDP ones.

@@ -13,6 +13,7 @@ use super::journal::Journal;
 use super::open::Opener;
 use super::relays::Relays;
 use super::shared::Shared;
+use super::socket::Listener;
 use super::sys::{Arena, BATCH_MAX};
 use super::wake::Wake;
 use crate::clock;
@@ -29,7 +30,7 @@ const ROUNDS_MAX: usize = 4;
 pub(super) struct Worker {
     pub(super) server: Server,
     pub(super) shared: Arc<Shared>,
-    pub(super) listeners: Vec<UdpSocket>,
+    pub(super) listeners: Vec<Listener>,
     pub(super) wake: Arc<Wake>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) rng: ChaCha12Rng,
@@ -68,7 +69,7 @@ impl Worker {
     fn watch(&self) -> io::Result<()> {
         self.poller.add(&*self.wake, Source::Wake, Interest::Read)?;
         for (place, listener) in self.listeners.iter().enumerate() {
-            self.poller.add(listener, Source::Listener(place as u32), Interest::Read)?;
+            self.poller.add(&listener.socket, Source::Listener(place as u32), Interest::Read)?;
         }
         Ok(())
     }
@@ -107,7 +108,7 @@ impl Worker {
         let Some(source) = self.arena.source(slot) else { return };
         let path = match from {
             Leave::Listener(place) => {
-                let Ok(server) = self.listeners[place as usize].local_addr() else { return };
+                let server = self.listeners[place as usize].address;
                 let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
                 Path::Client(ClientPath { tuple, link: LinkId(place) })
             }
@@ -219,16 +220,16 @@ impl Worker {
     }
 }
 
-fn socket_of<'a>(listeners: &'a [UdpSocket], relays: &'a Relays, leave: Leave) -> Option<&'a UdpSocket> {
+fn socket_of<'a>(listeners: &'a [Listener], relays: &'a Relays, leave: Leave) -> Option<&'a UdpSocket> {
     match leave {
-        Leave::Listener(place) => listeners.get(place as usize),
+        Leave::Listener(place) => listeners.get(place as usize).map(|listener| &listener.socket),
         Leave::Relay(place) => relays.socket(place),
     }
 }
 
-fn send_to(listeners: &[UdpSocket], path: &ClientPath, bytes: &[u8]) -> io::Result<()> {
+fn send_to(listeners: &[Listener], path: &ClientPath, bytes: &[u8]) -> io::Result<()> {
     match listeners.get(path.link.0 as usize) {
-        Some(listener) => batch::send(listener, path.tuple.client, [bytes, &[], &[]], false),
+        Some(listener) => batch::send(&listener.socket, path.tuple.client, [bytes, &[], &[]], false),
         None => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ STRANGER_IP = "10.5.0.2"
 PUBLIC_IP = "10.4.0.2"
 PRIVATE_IP = "192.168.4.2"
 
-# `outside` is the interface towards the core. What nobody inside asked for does not pass.
+# What nobody inside asked for does not pass. An interface is named after the host at its other end.
 CLIENT_NAT = """
 table ip nat {
     chain leaving {

@@ -23,8 +23,6 @@ class Case:
     name: str
     server: str
     run: Callable[["Lab", Server], str]
-    # Debian's coturn may fail it: with `--coturn` that is a difference to be seen, not a failure.
-    beyond_coturn: bool = False
 
 
 class Lab:

@@ -21,8 +21,8 @@ def cases() -> list[Case]:
     return [
         Case("nat: client to plain peer and back", "nat", _to_plain_peer),
         Case("nat: a stranger needs permission", "nat", _stranger),
-        Case("nat: client to client udp", "nat", partial(_between_clients, "udp"), beyond_coturn=True),
-        Case("nat: client to client tcp", "nat", partial(_between_clients, "tcp"), beyond_coturn=True),
+        Case("nat: client to client udp", "nat", partial(_between_clients, "udp")),
+        Case("nat: client to client tcp", "nat", partial(_between_clients, "tcp")),
     ]
 
 

@@ -24,16 +24,19 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 apt() {
-    apt-get "${apt_options[@]}" "$@"
+    DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}" "$@"
 }
 
 # Package lists age: a file they name may be gone from the archive, so one refresh is worth it.
 with_fresh_lists() {
-    "$@" || { apt update && "$@"; }
+    "$@" || {
+        echo "refreshing the package lists"
+        apt update && "$@"
+    }
 }
 
 install_packages() {
-    DEBIAN_FRONTEND=noninteractive apt install -y --no-install-recommends "$@"
+    apt install -y --no-install-recommends "$@"
 }
 
 missing_packages() {
@@ -71,8 +74,10 @@ coturn_packages() {
 }
 
 download_coturn() {
-    # shellcheck disable=SC2046 -- a list of package names
-    (cd "$1" && apt download $(coturn_packages))
+    local packages
+    packages=$(coturn_packages) || return
+    # shellcheck disable=SC2086 -- a list of package names
+    (cd "$1" && apt download $packages)
 }
 
 coturn_library_path() {

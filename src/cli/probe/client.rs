@@ -26,7 +26,7 @@ use crate::turn::time::Mono;
 
 /// First retransmission, RFC 8489 section 6.2.1.
 const RTO: Duration = Duration::from_millis(500);
-/// Challenges answered in one request: the 401 that names the realm, and a nonce that is too old twice.
+/// Challenges answered in one request: the 401 that names the realm, and a nonce that is too old, twice.
 const CHALLENGES_MAX: u32 = 3;
 /// More than a message of this tool: the longest datagram with its headers.
 pub(super) const MESSAGE_LEN_MAX: usize = 16_384;
@@ -94,8 +94,8 @@ impl Client {
 
     /// Sends `data` to `peer` through the relayed address.
     pub(super) fn send_data(&mut self, peer: SocketAddr, data: &[u8]) -> Result<(), Failure> {
-        let attributes = [XorPeerAddress::from(peer).into(), Data::new(data).into()];
-        let (message, _) = self.encode(SEND, MessageClass::Indication, &attributes, None)?;
+        let attributes = vec![XorPeerAddress::from(peer).into(), Data::new(data).into()];
+        let (message, _) = self.encode(SEND, MessageClass::Indication, attributes)?;
         Ok(self.transport.send(&message)?)
     }
 
@@ -118,52 +118,38 @@ impl Client {
 
     /// Runs a request until it succeeds or fails, challenges answered.
     fn request(&mut self, method: MessageMethod, attributes: &[StunAttribute]) -> Result<StunMessage, Failure> {
-        for challenge in 1.. {
-            let (request, id) = self.encode(method, MessageClass::Request, attributes, self.session.as_ref())?;
+        let mut challenges = 0;
+        loop {
+            let credentials = self.session.as_ref().map(Session::attributes).unwrap_or_default();
+            let attributes = [attributes, &credentials].concat();
+            let (request, id) = self.encode(method, MessageClass::Request, attributes)?;
             let answer = self.transact(&request, method, &id)?;
             if answer.class() == MessageClass::SuccessResponse {
                 return Ok(answer);
             }
             let error = answer.get::<ErrorCode>().and_then(|attribute| attribute.as_error_code().ok());
             let error = error.ok_or_else(|| lacks("ERROR-CODE"))?.error_code();
+            challenges += 1;
             match (error.error_code(), &self.credentials, &mut self.session) {
-                (401, Some(credentials), None) if challenge < CHALLENGES_MAX => {
-                    self.session = Some(Session::from_challenge(&answer, credentials)?);
-                }
-                (438, _, Some(session)) if challenge < CHALLENGES_MAX => session.renew(&answer)?,
-                (code, ..) => {
-                    let alternate = answer.get::<AlternateServer>();
-                    let alternate = alternate.and_then(|attribute| attribute.as_alternate_server().ok());
-                    return Err(Failure::Refused {
-                        code,
-                        phrase: error.reason().to_owned(),
-                        alternate: alternate.map(|server| *server.socket_address()),
-                    });
-                }
+                (401, Some(credentials), None) => self.session = Some(Session::from_challenge(&answer, credentials)?),
+                (438, _, Some(session)) if challenges <= CHALLENGES_MAX => session.renew(&answer)?,
+                (code, ..) => return Err(refused(code, error.reason(), &answer)),
             }
         }
-        unreachable!("the last challenge is a failure")
     }
 
     fn encode(
         &mut self,
         method: MessageMethod,
         class: MessageClass,
-        attributes: &[StunAttribute],
-        session: Option<&Session>,
+        attributes: Vec<StunAttribute>,
     ) -> Result<(Vec<u8>, TransactionId), Failure> {
         let mut id = [0; 12];
         self.rng.fill_bytes(&mut id);
         let id = TransactionId::from(id);
-        let credentials = session.map(Session::attributes).unwrap_or_default();
-        let message = attributes
-            .iter()
-            .chain(&credentials)
-            .fold(StunMessageBuilder::new(method, class).with_transaction_id(id), |message, attribute| {
-                message.with_attribute(attribute.clone())
-            })
-            .with_attribute(Fingerprint::default())
-            .build();
+        let message = StunMessageBuilder::new(method, class).with_transaction_id(id);
+        let message = attributes.into_iter().fold(message, StunMessageBuilder::with_attribute);
+        let message = message.with_attribute(Fingerprint::default()).build();
         let mut buf = vec![0; MESSAGE_LEN_MAX];
         let len = MessageEncoderBuilder::default().build().encode(&mut buf, &message);
         buf.truncate(len.map_err(|error| Failure::Request(error.to_string()))?);
@@ -225,6 +211,11 @@ impl Client {
 fn mapped_address(answer: &StunMessage) -> Result<SocketAddr, Failure> {
     let mapped = answer.get::<XorMappedAddress>().and_then(|attribute| attribute.as_xor_mapped_address().ok());
     Ok(*mapped.ok_or_else(|| lacks("XOR-MAPPED-ADDRESS"))?.socket_address())
+}
+
+fn refused(code: u16, phrase: &str, answer: &StunMessage) -> Failure {
+    let alternate = answer.get::<AlternateServer>().and_then(|attribute| attribute.as_alternate_server().ok());
+    Failure::Refused { code, phrase: phrase.to_owned(), alternate: alternate.map(|server| *server.socket_address()) }
 }
 
 fn lacks(attribute: &str) -> Failure {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::stun::ErrorCode;
+
 /// Why a step did not succeed.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -42,24 +44,13 @@ impl From<stun_rs::StunError> for Failure {
     }
 }
 
-/// Phrases of RFC 8489 section 18.3 and RFC 8656 section 18, for servers that send none.
+/// The phrase of a code, for servers that send none.
 fn phrase_of(code: u16) -> &'static str {
+    let known = ErrorCode::decode(&[0, 0, (code / 100) as u8, (code % 100) as u8]).map_or("", ErrorCode::phrase);
     match code {
         300 => "Try Alternate",
-        400 => "Bad Request",
-        401 => "Unauthenticated",
-        403 => "Forbidden",
-        420 => "Unknown Attribute",
-        437 => "Allocation Mismatch",
-        438 => "Stale Nonce",
-        440 => "Address Family not Supported",
-        441 => "Wrong Credentials",
-        442 => "Unsupported Transport Protocol",
-        443 => "Peer Address Family Mismatch",
-        486 => "Allocation Quota Reached",
-        500 => "Server Error",
-        508 => "Insufficient Capacity",
-        _ => "unknown error",
+        _ if known.is_empty() => "unknown error",
+        _ => known,
     }
 }
 

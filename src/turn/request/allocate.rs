@@ -174,7 +174,7 @@ impl Server {
             self.reservations.insert(token, until);
             self.timers.schedule(until, Timer::Reservation(token));
         }
-        self.tell(Event::AllocationCreated { allocation: id, tuple: path.tuple, user, relays, lifetime_secs });
+        self.tell(Event::AllocationCreated { allocation: id, path, user, relays, lifetime_secs });
         self.transmit_late(path, Credit::Authenticated);
     }
 
