@@ -184,7 +184,7 @@ fn unknown_attributes(types: &[u16]) -> Vec<u16> {
 /// RFC 8489 section 14.13.
 #[test]
 fn unknown_attributes_names_each_type_once_in_order() {
-    assert_eq!(unknown_attributes(&[]), []);
+    assert!(unknown_attributes(&[]).is_empty());
     assert_eq!(unknown_attributes(&[0x7F00]), [0x7F00]);
     assert_eq!(unknown_attributes(&[0x7F02, 0x7F00, 0x7F02, 0x7F01, 0x7F00]), [0x7F02, 0x7F00, 0x7F01]);
     // Two types whose bytes also stand across the border of two others.

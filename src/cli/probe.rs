@@ -41,6 +41,7 @@ const SECRET_SECS: u64 = 600;
 /// The arguments.
 pub fn command() -> Command {
     Command::new("probe")
+        .bin_name("turnserver probe")
         .about("Test a STUN or TURN server as a client")
         .after_help(
             "Exit status: 0 when everything came back, 1 otherwise. A password or secret on the command line can be \
@@ -173,7 +174,7 @@ impl Probe {
     fn run(&self, report: &mut Report<impl Write>) -> Result<(), Stop> {
         let found = |addresses: &Vec<SocketAddr>| {
             let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
-            vec![("addresses", addresses.join(" ").into())]
+            vec![("addresses", addresses.into())]
         };
         let addresses = self.step(report, Step::Resolve, Side::Both, || Ok(self.uri.resolve()?), found)?;
         let mut a = self.connect(report, Side::A, &addresses)?;
@@ -250,14 +251,19 @@ impl Probe {
     }
 
     fn allocate(&self, report: &mut Report<impl Write>, party: &mut Party) -> Result<SocketAddr, Stop> {
-        let found = |allocation: &Allocation| {
+        let allocate = || {
+            let allocation = party.client.allocate()?;
+            Ok((allocation, party.client.password_algorithm()))
+        };
+        let found = |(allocation, algorithm): &(Allocation, Option<&str>)| {
             vec![
                 ("mapped", allocation.mapped.to_string().into()),
                 ("relayed", allocation.relayed.to_string().into()),
                 ("lifetime_secs", allocation.lifetime_secs.into()),
+                ("key", algorithm.unwrap_or("none").into()),
             ]
         };
-        let allocation = self.step(report, Step::Allocate, party.side, || party.client.allocate(), found)?;
+        let (allocation, _) = self.step(report, Step::Allocate, party.side, allocate, found)?;
         party.allocation = Some(allocation);
         Ok(allocation.relayed)
     }

@@ -86,7 +86,7 @@ pub const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 /// How often it asks.
 pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 
-const _: () = assert!(FRAME_LEN_MAX.is_multiple_of(4) || FRAME_LEN_MAX > CHANNEL_HEADER_LEN + 65_536);
+const _: () = assert!(CHANNEL_HEADER_LEN + 65_536 <= FRAME_LEN_MAX, "the longest ChannelData, padded, is let in");
 const _: () = assert!(READ_LEN_UNALLOCATED < FRAME_LEN_MAX_UNALLOCATED);
 const _: () = assert!(QUEUE_LEN_MAX + FRAME_LEN_MAX < QUEUE_LEN_HARD_MAX, "relayed data alone never closes a client");
 const _: () = assert!(LINGER.as_secs() > crate::turn::limits::PARKED_SECS as u64);

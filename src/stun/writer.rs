@@ -70,12 +70,14 @@ impl<'b> Writer<'b> {
         self.attribute(AttributeType::ERROR_CODE, &value[..4 + phrase.len()]);
     }
 
-    /// Appends UNKNOWN-ATTRIBUTES naming each type once, in the order of `types`, as far as 128 of them.
+    /// Appends UNKNOWN-ATTRIBUTES naming each type once, in the order of `types`, as far as 128 of them among the first
+    /// 512: a request of 64 KiB must not buy a long search.
     pub fn unknown_attributes(&mut self, types: impl Iterator<Item = AttributeType>) {
         const TYPES_MAX: usize = 128;
+        const TYPES_READ_MAX: usize = 512;
         let mut value = [0; 2 * TYPES_MAX];
         let mut len = 0;
-        for kind in types {
+        for kind in types.take(TYPES_READ_MAX) {
             let code = kind.0.to_be_bytes();
             if len < value.len() && !value[..len].chunks_exact(2).any(|known| known == code) {
                 value[len..len + 2].copy_from_slice(&code);

@@ -12,7 +12,10 @@ const WORDS: usize = SLOTS / 64;
 /// Entries of type `K` by due time, with a resolution of one second; nothing fires early.
 #[derive(Debug)]
 pub struct Wheel<K> {
-    slots: Vec<Vec<K>>,
+    /// Each entry with the tick it is due at, which may be more than one turn of the wheel away.
+    slots: Vec<Vec<(u64, K)>>,
+    /// Due already, not taken yet.
+    ready: Vec<K>,
     occupied: [u64; WORDS],
     /// Every slot before this tick is empty.
     tick: u64,
@@ -24,46 +27,60 @@ impl<K> Wheel<K> {
     pub fn new(now: Mono) -> Wheel<K> {
         Wheel {
             slots: (0..SLOTS).map(|_| Vec::new()).collect(),
+            ready: Vec::new(),
             occupied: [0; WORDS],
             tick: now.0 / TICK_NANOS,
             len: 0,
         }
     }
 
-    /// Has `key` fire at `deadline`, or one turn of the wheel from now if that is sooner.
+    /// Has `key` fire at `deadline`.
     pub fn schedule(&mut self, deadline: Mono, key: K) {
-        let due = deadline.0.div_ceil(TICK_NANOS);
+        self.insert(deadline.0.div_ceil(TICK_NANOS), key);
+        self.len += 1;
+    }
+
+    fn insert(&mut self, due: u64, key: K) {
         let tick = due.clamp(self.tick, self.tick + SLOTS as u64 - 1);
         let slot = (tick % SLOTS as u64) as usize;
-        self.slots[slot].push(key);
+        self.slots[slot].push((due, key));
         self.occupied[slot / 64] |= 1 << (slot % 64);
-        self.len += 1;
     }
 
     /// The next entry that is due.
     pub fn poll(&mut self, now: Mono) -> Option<K> {
-        let last = now.0 / TICK_NANOS;
-        while let Some(tick) = self.next_tick() {
-            if tick > last {
-                break;
-            }
-            self.tick = tick;
-            let slot = (tick % SLOTS as u64) as usize;
-            match self.slots[slot].pop() {
-                Some(key) => {
-                    self.len -= 1;
-                    return Some(key);
-                }
-                None => self.occupied[slot / 64] &= !(1 << (slot % 64)),
-            }
+        if self.ready.is_empty() {
+            self.turn_to(now.0 / TICK_NANOS);
         }
-        self.tick = self.tick.max(last);
-        None
+        let key = self.ready.pop()?;
+        self.len -= 1;
+        Some(key)
     }
 
     /// When [`Wheel::poll`] has something again.
     pub fn next(&self) -> Option<Mono> {
-        self.next_tick().map(|tick| Mono(tick * TICK_NANOS))
+        match self.ready.is_empty() {
+            true => self.next_tick().map(|tick| Mono(tick * TICK_NANOS)),
+            false => Some(Mono(self.tick * TICK_NANOS)),
+        }
+    }
+
+    /// Empties every slot up to the tick `last`; what only made a stopover there goes on the rest of its way.
+    fn turn_to(&mut self, last: u64) {
+        let mut stopovers = Vec::new();
+        while let Some(tick) = self.next_tick().filter(|tick| *tick <= last) {
+            self.tick = tick;
+            let slot = (tick % SLOTS as u64) as usize;
+            self.occupied[slot / 64] &= !(1 << (slot % 64));
+            for (due, key) in self.slots[slot].drain(..) {
+                match due <= last {
+                    true => self.ready.push(key),
+                    false => stopovers.push((due, key)),
+                }
+            }
+        }
+        self.tick = self.tick.max(last);
+        stopovers.into_iter().for_each(|(due, key)| self.insert(due, key));
     }
 
     /// How many entries wait.

@@ -112,7 +112,11 @@ impl Engine {
         for id in 0..thread_count(&config) {
             let listeners = bind_all(&udp)?;
             if id == 0 {
-                listeners.first().and_then(|listener| checks::buffer_shortfall(&listener.socket)).into_iter().for_each(|text| warn!("{text}"));
+                listeners
+                    .first()
+                    .and_then(|listener| checks::buffer_shortfall(&listener.socket))
+                    .into_iter()
+                    .for_each(|text| warn!("{text}"));
             }
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);

@@ -16,10 +16,9 @@ FLAGS = [
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--no-first-run",
+    "--no-proxy-server",
     f"--host-resolver-rules=MAP {certs.SERVER_NAME} {certs.SERVER_IP}",
 ]
-
-
 SCRIPT_SECONDS = 30
 
 
@@ -29,6 +28,7 @@ class Chromium:
         home = work / "chromium"
         trust(authority, home / ".pki/nssdb")
         port = free_port()
+        self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._base = f"http://127.0.0.1:{port}"
         self._driver = Process(
             ["chromedriver", f"--port={port}"], work / "chromedriver.log", {"HOME": str(home), "TMPDIR": str(home)}
@@ -67,7 +67,7 @@ class Chromium:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=SCRIPT_SECONDS + 10) as response:
+            with self._http.open(request, timeout=SCRIPT_SECONDS + 10) as response:
                 return json.load(response)["value"]
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"chromedriver: {error.read().decode(errors='replace')[:2000]}") from None

@@ -17,9 +17,7 @@ class Firefox:
         profile = work / "firefox"
         trust(authority, profile)
         port = free_port()
-        (profile / "user.js").write_text(
-            "".join(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in _preferences(port).items())
-        )
+        (profile / "user.js").write_text(_preferences(port))
         command = ["firefox-esr", "--headless", "--marionette", "--no-remote", "--profile", profile]
         self._process = Process(command, work / "firefox.log", {"HOME": str(profile)})
         self._message = 0
@@ -78,10 +76,12 @@ def _connect(port: int) -> socket.socket | None:
         return None
 
 
-def _preferences(port: int) -> dict:
-    return {
+def _preferences(port: int) -> str:
+    preferences = {
         "marionette.port": port,
         # Every name is the server's, so nothing else is ever looked up.
         "network.dns.forceResolve": certs.SERVER_IP,
+        "network.proxy.type": 0,
         "media.peerconnection.ice.loopback": True,
     }
+    return "".join(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items())

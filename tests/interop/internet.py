@@ -1,9 +1,8 @@
 """A pretend internet of 10.x networks, with hosts behind NATs and the server behind another.
 
-    a 192.168.1.2 -- nat_a 10.1.0.2 --+
-    b 172.16.2.2 --- nat_b 10.2.0.2 --+-- core --+-- 10.3.0.2 peer
-                                      |          +-- 10.5.0.2 stranger
-    server 192.168.4.2 -- nat_s 10.4.0.2
+    a      192.168.1.2 -- nat_a      10.1.0.2 --+        +-- 10.3.0.2 peer
+    b      172.16.2.2  -- nat_b      10.2.0.2 --+- core -+
+    server 192.168.4.2 -- nat_server 10.4.0.2 --+        +-- 10.5.0.2 stranger
 """
 
 from namespaces import Host

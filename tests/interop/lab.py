@@ -1,10 +1,10 @@
 """What the cases share, each thing made when it is first asked for: servers, browsers, the internet."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Callable
 
 import certs
 from chromium import Chromium
@@ -25,12 +25,17 @@ class Case:
     run: Callable[["Lab", Server], str]
 
 
+class NotStarted(Exception):
+    """The server cannot be had."""
+
+
 class Lab:
     def __init__(self, program: Path, work: Path):
         self.program = program
         self.work = work
         self.certificates = certs.create(work)
-        self._servers: dict[str, Server | Exception] = {}
+        self._servers: dict[str, Server] = {}
+        self._not_started: set[str] = set()
         self._stack = ExitStack()
 
     def __enter__(self):
@@ -42,24 +47,22 @@ class Lab:
     def server(self, name: str) -> Server:
         """The one server of that name: `default` (started with a TOML file), `coturn` (with coturn's
         command line), `reference` (Debian's coturn), `nat` (on a private address of the internet)."""
-        found = self._servers.get(name)
-        if found is None or (isinstance(found, Server) and found.has_ended()):
+        if name in self._not_started:
+            raise NotStarted("the server did not start, see above")
+        if name not in self._servers or self._servers[name].has_ended():
             try:
-                found = self._stack.enter_context(self._start(name))
+                self._servers[name] = self._stack.enter_context(self._start(name))
             except Exception as error:
                 # Every case that needs it fails, but none waits for it again.
-                found = RuntimeError(f"the server did not start: {error}")
-            self._servers[name] = found
-        if isinstance(found, Exception):
-            raise found
-        return found
+                self._not_started.add(name)
+                raise NotStarted(f"the server did not start: {error}") from error
+        return self._servers[name]
 
     def require_running(self, name: str) -> None:
         self._servers[name].require_running()
 
     def tail(self, name: str) -> str:
-        server = self._servers[name]
-        return server.tail() if isinstance(server, Server) else "(it did not start)"
+        return self._servers[name].tail()
 
     @cached_property
     def internet(self) -> Internet:

@@ -73,9 +73,8 @@ class Host:
 
     def link(self, address: str, other: "Host", other_address: str) -> None:
         """A cable: each end is an interface named after the host at the other end, which lives as long as this."""
-        self.call(
-            ip, *("link", "add", "name", other.name, "type", "veth"), *("peer", "name", self.name, "netns", other._namespace)
-        )
+        far_end = ("peer", "name", self.name, "netns", other._namespace)
+        self.call(ip, "link", "add", "name", other.name, "type", "veth", *far_end)
         for host, interface, own in (self, other.name, address), (other, self.name, other_address):
             host.call(ip, "address", "add", own, "dev", interface)
             host.call(ip, "link", "set", "dev", interface, "up")

@@ -3,6 +3,7 @@
 import asyncio
 import queue
 import socket
+from concurrent import futures
 from functools import partial
 
 import aioice
@@ -74,7 +75,9 @@ def _between_clients(transport: str, lab: Lab, server: Server) -> str:
         internet.a.start(_bounded, _ice_agent(True, server.port, transport, from_a, from_b)),
         internet.b.start(_bounded, _ice_agent(False, server.port, transport, from_b, from_a)),
     ]
-    for end in ends:
+    # The first complaint is the cause, the other end's a consequence.
+    ended, _ = futures.wait(ends, return_when=futures.FIRST_EXCEPTION)
+    for end in ended:
         end.result()
     return f"{MESSAGES} messages each way"
 

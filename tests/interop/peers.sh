@@ -4,6 +4,8 @@
 # Python environment with aiortc. Everything already there is left alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# Where nft is, and where the PATH of an ordinary user does not lead.
+PATH=$PATH:/usr/sbin
 mkdir -p target/peers
 peers=$PWD/target/peers
 
@@ -61,7 +63,7 @@ system_programs() {
     [ -n "$missing" ] || return 0
     [ "$(id -u)" -eq 0 ] || fail "missing Debian packages, to be installed by root: $missing"
     echo "installing $missing"
-    # shellcheck disable=SC2086 -- a list of package names
+    # shellcheck disable=SC2086
     with_fresh_lists install_packages $missing
     missing=$(missing_packages | xargs)
     [ -z "$missing" ] || fail "still missing after installation: $missing"
@@ -76,7 +78,7 @@ coturn_packages() {
 download_coturn() {
     local packages
     packages=$(coturn_packages) || return
-    # shellcheck disable=SC2086 -- a list of package names
+    # shellcheck disable=SC2086
     (cd "$1" && apt download $packages)
 }
 

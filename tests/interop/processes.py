@@ -8,16 +8,6 @@ import time
 from pathlib import Path
 
 
-def wait_for(what: str, probe, seconds: float):
-    """Polls `probe` until it returns something true, and returns that."""
-    deadline = time.monotonic() + seconds
-    while not (found := probe()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"no {what} within {seconds} s")
-        time.sleep(0.02)
-    return found
-
-
 def run(*command: str, stdin: str = "") -> None:
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=20)
     if done.returncode != 0:
@@ -66,16 +56,14 @@ class Process:
             raise RuntimeError(f"{self.name} ended with status {self._child.returncode}; its log ends\n{self.tail()}")
 
     def wait_until(self, what: str, probe, seconds: float = 20):
-        """Like `wait_for`, but gives up at once when the process has ended."""
-
-        def alive_and_true():
+        """Polls `probe` until it returns something true, and returns that."""
+        deadline = time.monotonic() + seconds
+        while not (found := probe()):
             self.require_running()
-            return probe()
-
-        try:
-            return wait_for(what, alive_and_true, seconds)
-        except TimeoutError as error:
-            raise TimeoutError(f"{self.name}: {error}; its log ends\n{self.tail()}") from None
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name}: no {what} within {seconds} s; its log ends\n{self.tail()}")
+            time.sleep(0.02)
+        return found
 
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

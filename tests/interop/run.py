@@ -6,6 +6,7 @@
 """
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import browser
 import namespaces
 import nat
 import uclient
-from lab import Case, Lab
+from lab import Case, Lab, NotStarted
 from server import COTURN_SERVER, ROOT
 
 CASE_SECONDS = 90
@@ -34,15 +35,17 @@ def main() -> int:
     if not cases:
         sys.exit(f"no case has {arguments.only!r} in its name")
 
+    # Where nft is, and where the PATH of an ordinary user does not lead.
+    os.environ["PATH"] += ":/usr/sbin"
     try:
         namespaces.isolate()
     except OSError as error:
         sys.exit(f"no network of its own ({error}): run as root, or allow user namespaces")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))
     signal.signal(signal.SIGALRM, _out_of_time)
-    with tempfile.TemporaryDirectory(prefix="interop-", ignore_cleanup_errors=True) as work:
-        with Lab(program, Path(work)) as lab:
-            failed = sum(not _passes(case, lab) for case in cases)
+    scratch = tempfile.TemporaryDirectory(prefix="interop-", ignore_cleanup_errors=True)
+    with scratch as work, Lab(program, Path(work)) as lab:
+        failed = sum(not _passes(case, lab) for case in cases)
     print(f"interop: {len(cases) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
@@ -68,11 +71,13 @@ def _title(case: Case) -> str:
 
 def _passes(case: Case, lab: Lab) -> bool:
     begun = time.monotonic()
-    details = ""
+    report = details = ""
     signal.alarm(CASE_SECONDS)
     try:
         report = case.run(lab, lab.server(case.server))
         lab.require_running(case.server)
+    except NotStarted as error:
+        details = str(error)
     except Exception as error:
         report = str(error).partition("\n")[0]
         details = f"{traceback.format_exc()}the server's log ends\n{lab.tail(case.server)}"

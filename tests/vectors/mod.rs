@@ -12,8 +12,6 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 pub(crate) struct Vector {
     pub(crate) name: String,
-    #[serde(default)]
-    pub(crate) source: String,
     /// The message, where the row is one.
     #[serde(default, rename = "hex")]
     message: Option<String>,
@@ -40,6 +38,9 @@ pub(crate) struct Vector {
     md5: Option<String>,
     sha256: Option<String>,
     userhash_user_realm: Option<String>,
+    /// The shared secret of a time-limited credential, its password, and the key that these make in a realm.
+    pub(crate) secret: Option<String>,
+    pub(crate) password_hmac_sha1_base64: Option<String>,
     hmac_key_md5_realm_example_org: Option<String>,
     /// What a NONCE with security features begins with.
     pub(crate) prefix: Option<String>,

@@ -78,6 +78,11 @@ impl Client {
         })
     }
 
+    /// How the key of the requests is made; none where the server wanted no credentials.
+    pub(super) fn password_algorithm(&self) -> Option<&'static str> {
+        self.session.as_ref().map(Session::password_algorithm)
+    }
+
     /// Lets `peer` send to the relayed address, and data go to it.
     pub(super) fn permit(&mut self, peer: SocketAddr) -> Result<(), Failure> {
         self.request(CREATE_PERMMISSION, &[XorPeerAddress::from(peer).into()]).map(|_| ())
@@ -221,3 +226,6 @@ fn refused(code: u16, phrase: &str, answer: &StunMessage) -> Failure {
 fn lacks(attribute: &str) -> Failure {
     Failure::Answer(format!("the answer has no {attribute}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,13 @@ impl Session {
         Ok(())
     }
 
+    pub(super) fn password_algorithm(&self) -> &'static str {
+        match &self.algorithms {
+            Some((_, chosen)) if chosen.algorithm() == AlgorithmId::SHA256 => "SHA-256",
+            _ => "MD5",
+        }
+    }
+
     pub(super) fn key(&self) -> HMACKey {
         self.key.clone()
     }
@@ -91,9 +98,8 @@ fn choose_algorithm(
     let offered = offered.ok_or_else(|| {
         Failure::Answer("the nonce announces PASSWORD-ALGORITHMS, which the challenge does not have".to_owned())
     })?;
-    let known = |algorithm: &&PasswordAlgorithm| {
-        matches!(algorithm.algorithm(), AlgorithmId::MD5 | AlgorithmId::SHA256)
-    };
+    let known =
+        |algorithm: &&PasswordAlgorithm| matches!(algorithm.algorithm(), AlgorithmId::MD5 | AlgorithmId::SHA256);
     let chosen = offered.iter().find(known);
     let chosen = chosen.ok_or_else(|| Failure::Answer("the server offers no password algorithm known".to_owned()))?;
     Ok(Some((offered.clone(), chosen.clone())))

@@ -60,7 +60,7 @@ impl fmt::Display for Failure {
             Failure::Refused { code, phrase, .. } if phrase.is_empty() => write!(f, "{code} {}", phrase_of(*code)),
             Failure::Refused { code, phrase, .. } => write!(f, "{code} {}", phrase.escape_debug()),
             Failure::Silence { transmissions, discarded: None } => {
-                write!(f, "no answer to {transmissions} transmission(s)")
+                write!(f, "no answer, transmissions {transmissions}")
             }
             Failure::Silence { discarded: Some(reason), .. } => write!(f, "no answer that counts: {reason}"),
             Failure::Answer(what) | Failure::Request(what) => f.write_str(what),
@@ -89,7 +89,9 @@ impl Failure {
             Failure::Silence { discarded: None, .. } => {
                 "is the server reachable and running, and does every firewall let this port pass?"
             }
-            Failure::Silence { discarded: Some(_), .. } => "is something between here and the server changing messages?",
+            Failure::Silence { discarded: Some(_), .. } => {
+                "is something between here and the server changing messages?"
+            }
             Failure::Answer(_) => "the server does not follow RFC 8656, or something between changes its messages",
             Failure::Lost { returned: 0, .. } => {
                 "can the server reach its own relayed addresses, and does every firewall let the relay ports pass?"

@@ -138,10 +138,12 @@ fn in_words(name: &str, value: &Value) -> String {
         .into_iter()
         .find_map(|(suffix, unit)| Some((name.strip_suffix(suffix)?, unit)))
         .unwrap_or((name, ""));
-    match value {
-        Value::String(text) => format!("{name} {text}{unit}"),
-        other => format!("{name} {other}{unit}"),
-    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let value = match value {
+        Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(" "),
+        value => text(value),
+    };
+    format!("{name} {value}{unit}")
 }
 
 #[cfg(test)]
@@ -151,7 +153,8 @@ mod tests {
     fn report(as_json: bool, failed: Option<&Failed>) -> String {
         let mut out = Vec::new();
         let mut report = Report::new(&mut out, "turn:192.0.2.1".to_owned(), as_json).expect("memory takes it");
-        let facts = vec![("relayed", "192.0.2.1:50000".into()), ("lifetime_secs", 600.into())];
+        let facts =
+            vec![("relayed", "192.0.2.1:50000".into()), ("lifetime_secs", 600.into()), ("list", json!(["a", "b"]))];
         report.done(Step::Allocate, Side::A, Duration::from_micros(1500), facts).expect("memory takes it");
         let facts = vec![("sent", 10.into()), ("min_ms", millis(Duration::from_nanos(123_456)))];
         report.done(Step::RoundTrip, Side::Both, Duration::from_millis(20), facts).expect("memory takes it");
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn text_has_a_line_for_each_step_and_one_for_the_end() {
-        let steps = "turn:192.0.2.1\n  A allocate    took 1.5 ms, relayed 192.0.2.1:50000, lifetime 600 s\n  - round trip  took 20.0 ms, sent 10, min 0.123 ms\n";
+        let steps = "turn:192.0.2.1\n  A allocate    took 1.5 ms, relayed 192.0.2.1:50000, lifetime 600 s, list a b\n  - round trip  took 20.0 ms, sent 10, min 0.123 ms\n";
         assert_eq!(report(false, None), format!("{steps}ok\n"));
         let end = "allocate (B) failed: 508 Insufficient Capacity: see\n";
         assert_eq!(report(false, Some(&failed())), format!("{steps}{end}"));
@@ -183,7 +186,7 @@ mod tests {
         assert_eq!(
             value["steps"][0],
             json!({
-                "step": "allocate", "side": "A", "took_ms": 1.5, "relayed": "192.0.2.1:50000", "lifetime_secs": 600
+                "step": "allocate", "side": "A", "took_ms": 1.5, "relayed": "192.0.2.1:50000", "lifetime_secs": 600, "list": ["a", "b"]
             })
         );
         assert_eq!(value["steps"][1]["side"], Value::Null);

@@ -147,11 +147,7 @@ fn open_tcp(server: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn open_tls(
-    server: SocketAddr,
-    tls: Tls,
-    timeout: Duration,
-) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+fn open_tls(server: SocketAddr, tls: Tls, timeout: Duration) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let mut stream = open_tcp(server, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     let mut connection = ClientConnection::new(tls.config, tls.name).map_err(io::Error::other)?;

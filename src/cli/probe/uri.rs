@@ -96,14 +96,20 @@ impl FromStr for Uri {
         };
         let (host, port) = split_authority(authority)?;
         let port = match port {
-            None => if secure { PORT_TLS } else { PORT },
+            None => {
+                if secure {
+                    PORT_TLS
+                } else {
+                    PORT
+                }
+            }
             Some(digits) => parse_port(digits)?,
         };
-        Ok(Uri { service, protocol, host: host.to_owned(), port })
+        Ok(Uri { service, protocol, host, port })
     }
 }
 
-fn split_authority(authority: &str) -> Result<(&str, Option<&str>), UriError> {
+fn split_authority(authority: &str) -> Result<(String, Option<&str>), UriError> {
     if authority.starts_with("//") {
         return Err(UriError::Slashes);
     }
@@ -112,7 +118,7 @@ fn split_authority(authority: &str) -> Result<(&str, Option<&str>), UriError> {
     }
     if let Some(literal) = authority.strip_prefix('[') {
         let (host, behind) = literal.split_once(']').ok_or(UriError::Brackets)?;
-        host.parse::<Ipv6Addr>().map_err(|_| UriError::Host(host.to_owned()))?;
+        let host = host.parse::<Ipv6Addr>().map_err(|_| UriError::Host(host.to_owned()))?.to_string();
         return match (behind, behind.strip_prefix(':')) {
             ("", _) => Ok((host, None)),
             (_, Some(port)) => Ok((host, Some(port))),
@@ -130,7 +136,7 @@ fn split_authority(authority: &str) -> Result<(&str, Option<&str>), UriError> {
         return Err(UriError::NoHost);
     }
     let is_named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    if host.bytes().all(is_named) { Ok((host, port)) } else { Err(UriError::Host(host.to_owned())) }
+    if host.bytes().all(is_named) { Ok((host.to_owned(), port)) } else { Err(UriError::Host(host.to_owned())) }
 }
 
 fn parse_port(digits: &str) -> Result<u16, UriError> {

@@ -1,0 +1,198 @@
+//! What the engine does for the core, without sockets: ports from the bitmap, places from the quotas, reservations in a
+//! table that all workers share, users from theirs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use turnserver::stun::ErrorCode;
+use turnserver::turn::address::{EvenPort, Families, Family, RelayId, ReservationToken};
+use turnserver::turn::io::{Claim, OpenRelay, RelayGrant};
+use turnserver::turn::ports::{Parity, RelayPorts};
+use turnserver::turn::quota::QuotaLease;
+use turnserver::turn::{Answer, Output};
+
+use super::net::Inner;
+
+/// How fast the world answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// At once.
+    Prompt,
+    /// When [`super::World::answer_held`] is called.
+    Held,
+}
+
+/// A datagram that reached a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packet {
+    /// The relayed address, as the world sees it.
+    pub(crate) from: SocketAddr,
+    pub(crate) data: Vec<u8>,
+    pub(crate) dont_fragment: bool,
+}
+
+/// An open relay socket.
+pub(crate) struct Socket {
+    pub(super) local: SocketAddr,
+    pub(super) external: SocketAddr,
+    /// The two relayed addresses of one allocation share a place.
+    _lease: Arc<QuotaLease>,
+}
+
+/// Why there is no relayed address of a family.
+enum NoRelay {
+    NotServed,
+    NoCapacity,
+}
+
+impl Inner {
+    /// Does what a core asks until it asks nothing more.
+    pub(super) fn drain(&mut self, worker: usize) {
+        while let Some(output) = self.workers[worker].poll_output() {
+            let pace = match output {
+                Output::LookUpUser(_) => {
+                    self.lookup_count += 1;
+                    self.lookups
+                }
+                Output::OpenRelay(_) | Output::Claim(_) => self.openings,
+                _ => Pace::Prompt,
+            };
+            match pace {
+                Pace::Prompt => self.answer(worker, output),
+                Pace::Held => self.held.push((worker, output)),
+            }
+        }
+    }
+
+    pub(super) fn answer(&mut self, worker: usize, output: Output) {
+        let answer = match output {
+            Output::Transmit(transmit) => return self.to_client(&transmit.to, transmit.credit, &transmit.bytes),
+            Output::Event(event) => return self.events.push(event),
+            Output::CloseRelay(relay) => return self.close(worker, relay),
+            Output::Release(token) => return self.release(token),
+            Output::LookUpUser(look_up) => {
+                let record = self.users.look_up(&look_up.name, self.now.wall);
+                Answer::User { request: look_up.request, record }
+            }
+            Output::OpenRelay(open) => self.open(worker, &open),
+            Output::Claim(claim) => self.claim(worker, claim),
+        };
+        self.workers[worker].handle_answer(self.now, answer);
+    }
+
+    /// The order of the project's decisions, section 2, row 8: family, quota, port.
+    fn open(&mut self, worker: usize, open: &OpenRelay) -> Answer {
+        let request = open.request;
+        let serves = |family: Family| self.relays.iter().any(|ports| Family::of(ports.local()) == family);
+        if let Families::One(family) = open.families {
+            if !serves(family) {
+                return Answer::FamilyNotServed { request };
+            }
+        }
+        let Some(lease) = self.quotas.acquire(open.user.clone()) else { return Answer::QuotaReached { request } };
+        let lease = Arc::new(lease);
+        match open.families {
+            Families::One(family) => match self.open_one(worker, open, family, &lease) {
+                Ok(first) => Answer::Opened { request, first, second: None },
+                Err(NoRelay::NotServed) => Answer::FamilyNotServed { request },
+                Err(NoRelay::NoCapacity) => Answer::NoCapacity { request },
+            },
+            Families::Both => {
+                let v4 = self.open_one(worker, open, Family::V4, &lease);
+                let v6 = self.open_one(worker, open, Family::V6, &lease);
+                match (v4, v6) {
+                    (Ok(first), Ok(second)) => Answer::Opened { request, first, second: Some(Ok(second)) },
+                    (Ok(first), Err(why)) => {
+                        Answer::Opened { request, first, second: Some(Err((Family::V6, code_of(&why)))) }
+                    }
+                    (Err(why), Ok(first)) => {
+                        Answer::Opened { request, first, second: Some(Err((Family::V4, code_of(&why)))) }
+                    }
+                    (Err(_), Err(_)) => Answer::NoCapacity { request },
+                }
+            }
+        }
+    }
+
+    fn open_one(
+        &mut self,
+        worker: usize,
+        open: &OpenRelay,
+        family: Family,
+        lease: &Arc<QuotaLease>,
+    ) -> Result<RelayGrant, NoRelay> {
+        let parity = match open.even {
+            None => Parity::Any,
+            Some(EvenPort::Even) => Parity::Even,
+            Some(EvenPort::EvenAndReserve(_)) => Parity::EvenPair,
+        };
+        let Inner { relays, rng, now, .. } = self;
+        let candidates: Vec<_> = relays.iter().filter(|ports| Family::of(ports.local()) == family).collect();
+        if candidates.is_empty() {
+            return Err(NoRelay::NotServed);
+        }
+        let take = |ports: &&RelayPorts| Some((ports.local(), ports.take(parity, rng, now.mono)?));
+        let (ip, port) = candidates.iter().find_map(take).ok_or(NoRelay::NoCapacity)?;
+        if let Some(EvenPort::EvenAndReserve(token)) = open.even {
+            self.reservations.insert(token, SocketAddr::new(ip, port + 1));
+        }
+        Ok(self.adopt(worker, SocketAddr::new(ip, port), Arc::clone(lease)))
+    }
+
+    /// Token before quota: a reservation is not lost to a user who has no place left.
+    fn claim(&mut self, worker: usize, claim: Claim) -> Answer {
+        let request = claim.request;
+        let Some(local) = self.reservations.get(&claim.token).copied() else { return Answer::Gone { request } };
+        let Some(lease) = self.quotas.acquire(claim.user) else { return Answer::QuotaReached { request } };
+        self.reservations.remove(&claim.token);
+        Answer::Claimed { request, relay: self.adopt(worker, local, Arc::new(lease)) }
+    }
+
+    fn adopt(&mut self, worker: usize, local: SocketAddr, lease: Arc<QuotaLease>) -> RelayGrant {
+        let ports = self.relays.of_local(local.ip()).expect("ports come from here");
+        ports.set_live(local.port(), true);
+        let external = SocketAddr::new(ports.external(), local.port());
+        let sockets = &mut self.sockets[worker];
+        let place = sockets.iter().position(Option::is_none).unwrap_or(sockets.len());
+        if place == sockets.len() {
+            sockets.push(None);
+        }
+        sockets[place] = Some(Socket { local, external, _lease: lease });
+        RelayGrant { relay: RelayId(place as u32), local, external }
+    }
+
+    fn close(&mut self, worker: usize, relay: RelayId) {
+        let socket = self.sockets[worker][relay.0 as usize].take().expect("the core closes open sockets, once");
+        self.give_back(socket.local);
+    }
+
+    fn release(&mut self, token: ReservationToken) {
+        if let Some(local) = self.reservations.remove(&token) {
+            self.give_back(local);
+        }
+    }
+
+    fn give_back(&mut self, local: SocketAddr) {
+        let ports = self.relays.of_local(local.ip()).expect("ports come from here");
+        ports.free(local.port(), self.now.mono);
+    }
+
+    /// The relay socket bound to, or called, an address.
+    pub(super) fn socket_at(&self, addr: SocketAddr) -> Option<(usize, RelayId)> {
+        let is_there = |socket: &Option<Socket>| {
+            socket.as_ref().is_some_and(|socket| socket.local == addr || socket.external == addr)
+        };
+        let places = self.sockets.iter().enumerate();
+        places
+            .filter_map(|(worker, sockets)| Some((worker, sockets.iter().position(is_there)?)))
+            .next()
+            .map(|(worker, place)| (worker, RelayId(place as u32)))
+    }
+}
+
+fn code_of(why: &NoRelay) -> ErrorCode {
+    match why {
+        NoRelay::NotServed => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
+        NoRelay::NoCapacity => ErrorCode::INSUFFICIENT_CAPACITY,
+    }
+}
