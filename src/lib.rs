@@ -11,6 +11,8 @@ pub mod turn;
 
 pub mod userdb;
 
+pub mod stream;
+
 pub mod udp;
 
 pub mod clock;

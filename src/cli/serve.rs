@@ -17,6 +17,7 @@ use crate::clock;
 use crate::config::error::EXIT_STATUS;
 use crate::config::{AuthMode, Command, Config, load, parse_command_line};
 use crate::rng;
+use crate::stream::tls::Certificates;
 use crate::udp::{Engine, Secrets};
 
 /// Runs the server until a signal ends it.
@@ -49,12 +50,14 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
     // The handlers stand before anything can be asked to end.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let engine = Engine::start(Arc::clone(&config), &secrets)?;
+    let certificates = load_certificates(&config)?;
+    let has_tls = config.listen.tls && certificates.current().is_some();
+    let engine = Engine::start(Arc::clone(&config), &secrets, certificates)?;
     let pidfile = config.process.pidfile.as_deref().filter(|path| write_pidfile(path));
     for ip in &engine.addresses().listen {
         info!(%ip, port = config.listen.port, workers = engine.workers(), "listening");
     }
-    first_run::print(&config, engine.addresses(), false, clock::now().wall)
+    first_run::print(&config, engine.addresses(), has_tls, clock::now().wall)
         .context("cannot write to standard output")?;
     runtime.block_on(signals.until_stop(&engine));
     engine.stop();
@@ -65,6 +68,31 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
     }
     info!("stopped");
     Ok(())
+}
+
+/// Without a certificate that works there is no TLS, and everything else is served (as coturn does).
+fn load_certificates(config: &Config) -> Result<Certificates> {
+    let Some(files) = &config.tls else { return Ok(Certificates::none()?) };
+    match Certificates::load(files.clone()) {
+        Ok((certificates, warnings)) => {
+            warnings.iter().for_each(|warning| warn!("{warning}"));
+            Ok(certificates)
+        }
+        Err(error) => {
+            warn!("TLS is not served: {error}");
+            Ok(Certificates::none()?)
+        }
+    }
+}
+
+fn reload_certificates(certificates: &Certificates) {
+    match certificates.reload() {
+        Ok(warnings) => {
+            warnings.iter().for_each(|warning| warn!("{warning}"));
+            info!("certificates read again");
+        }
+        Err(error) => warn!("the certificates stay as they are: {error}"),
+    }
 }
 
 /// Reads, or makes, what outlives a restart.
@@ -140,12 +168,12 @@ impl Signals {
         })
     }
 
-    async fn until_stop(&mut self, _engine: &Engine) {
+    async fn until_stop(&mut self, engine: &Engine) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return info!("terminating on SIGTERM"),
                 _ = self.interrupt.recv() => return info!("terminating on SIGINT"),
-                _ = self.certificates.recv() => {}
+                _ = self.certificates.recv() => reload_certificates(engine.certificates()),
                 _ = self.reload.recv() => warn!("SIGHUP: this version does not reload its configuration; restart it"),
                 _ = self.drain.recv() => warn!("SIGUSR1: this version does not drain; it goes on serving"),
             }

@@ -62,8 +62,8 @@ pub(super) enum Stage {
     Plain,
     /// TLS, its handshake not over.
     Handshake(Handshake),
-    /// TLS. The flag: records may be there that were never looked at.
-    Tls(Session, bool),
+    /// TLS.
+    Tls(Session),
 }
 
 /// A TLS handshake.

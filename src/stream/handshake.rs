@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -86,7 +86,7 @@ impl HandshakePool {
     }
 
     pub(super) fn submit(&self, step: Step) -> Result<(), Busy> {
-        self.steps.try_send(step).map_err(|TrySendError::Full(_) | TrySendError::Disconnected(_)| Busy)
+        self.steps.try_send(step).map_err(|_| Busy)
     }
 }
 

@@ -1,6 +1,6 @@
 //! From messages to a connection's socket: whole, in order, in as few writes as it takes.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 
 use super::buffers::Buffers;
 use super::close::CloseReason;
@@ -41,7 +41,6 @@ impl Connection {
             return Err(CloseReason::Overfull);
         }
         self.queue.push(now, pieces);
-        self.deadlines.stalled = self.deadlines.stalled.or(Some(now));
         Ok(Sent::Queued)
     }
 
@@ -51,19 +50,76 @@ impl Connection {
     /// The connection is over.
     pub(super) fn transmit(&mut self, now: Mono, buffers: &mut Buffers) -> Result<(), CloseReason> {
         while !self.blocked && self.has_output() {
-            if !self.sealed.is_empty() {
-                self.write_sealed(now)?;
-            } else if let Stage::Tls(_) = self.stage {
-                self.seal_and_write(now, buffers)?;
-            } else {
-                let slices = self.queue.slices();
-                let written = self.write(now, |mut socket| socket.write_vectored(&slices));
-                self.queue.consume(written?);
+            match self.stage {
+                _ if !self.sealed.is_empty() => self.write_sealed(now)?,
+                Stage::Tls(_) => self.seal_and_write(now, buffers)?,
+                _ => self.write_plain(now)?,
             }
         }
-        if !self.has_output() {
-            self.deadlines.stalled = None;
+        self.deadlines.stalled = if self.has_output() { self.deadlines.stalled.or(Some(now)) } else { None };
+        Ok(())
+    }
+
+    /// Says good-bye as far as the socket takes it at once.
+    pub(super) fn take_leave(&mut self, now: Mono, reason: CloseReason, buffers: &mut Buffers) {
+        if self.transmit(now, buffers).is_err() || self.has_output() || !reason.is_orderly() {
+            return;
+        }
+        // RFC 8446 section 6.1: so that the client knows the end is not an attacker's.
+        if let Stage::Tls(session) = &mut self.stage {
+            buffers.sealed.clear();
+            if session.close(&mut self.received, &mut buffers.sealed).is_ok() {
+                let _ = (&self.socket).write(&buffers.sealed);
+            }
+        }
+    }
+
+    fn write_plain(&mut self, now: Mono) -> Result<(), CloseReason> {
+        let result = (&self.socket).write_vectored(&self.queue.slices());
+        let written = self.note_written(now, result)?;
+        self.queue.consume(written);
+        Ok(())
+    }
+
+    fn write_sealed(&mut self, now: Mono) -> Result<(), CloseReason> {
+        let result = (&self.socket).write(&self.sealed.bytes[self.sealed.written..]);
+        self.sealed.written += self.note_written(now, result)?;
+        if self.sealed.written == self.sealed.bytes.len() {
+            self.queue.consume(self.sealed.carried);
+            self.sealed = Sealed::default();
         }
         Ok(())
+    }
+
+    fn seal_and_write(&mut self, now: Mono, buffers: &mut Buffers) -> Result<(), CloseReason> {
+        let Stage::Tls(session) = &mut self.stage else { return Ok(()) };
+        buffers.sealed.clear();
+        let data = self.queue.front(SEAL_LEN_MAX);
+        let carried = data.len();
+        session.seal(&mut self.received, data, &mut buffers.sealed).map_err(|_| CloseReason::BadRecord)?;
+        let result = (&self.socket).write(&buffers.sealed);
+        let written = self.note_written(now, result)?;
+        if written == buffers.sealed.len() {
+            self.queue.consume(carried);
+        } else {
+            self.sealed = Sealed { bytes: buffers.sealed[written..].to_vec(), written: 0, carried };
+        }
+        Ok(())
+    }
+
+    fn note_written(&mut self, now: Mono, result: io::Result<usize>) -> Result<usize, CloseReason> {
+        match result {
+            Ok(0) => Err(CloseReason::Io),
+            Ok(len) => {
+                self.deadlines.stalled = Some(now);
+                Ok(len)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.blocked = true;
+                Ok(0)
+            }
+            Err(_) => Err(CloseReason::Io),
+        }
     }
 }

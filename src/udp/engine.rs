@@ -1,7 +1,7 @@
 //! Starting and stopping: sockets, shared tables, worker threads.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -14,7 +14,8 @@ use super::addresses::ListenAddresses;
 use super::checks::{self, Descriptors};
 use super::journal::Journal;
 use super::shared::Shared;
-use super::socket::{self, Listener};
+use super::connections::Acceptor;
+use super::socket;
 use super::sys::Arena;
 use super::wake::Wake;
 use super::worker::Worker;
@@ -22,6 +23,8 @@ use crate::clock;
 use crate::config::Config;
 use crate::poll::Poller;
 use crate::rng;
+use crate::stream::tls::Certificates;
+use crate::stream::{StreamSettings, StreamShared, Streams};
 use crate::turn::address::WorkerId;
 use crate::turn::budget::Budget;
 use crate::turn::nonce::Nonces;
@@ -77,6 +80,7 @@ pub enum StartError {
 pub struct Engine {
     workers: Vec<(JoinHandle<()>, Arc<Wake>)>,
     stop: Arc<AtomicBool>,
+    streams: Arc<StreamShared>,
     addresses: ListenAddresses,
 }
 
@@ -85,60 +89,26 @@ impl Engine {
     ///
     /// # Errors
     /// A listener cannot be bound, or the system has no descriptor, thread or randomness left.
-    pub fn start(config: Arc<Config>, secrets: &Secrets) -> Result<Engine, StartError> {
-        let system = |what| move |source| StartError::System { what, source };
+    pub fn start(config: Arc<Config>, secrets: &Secrets, certificates: Certificates) -> Result<Engine, StartError> {
         let addresses = ListenAddresses::discover(&config).map_err(system("cannot read the interfaces"))?;
-        let udp: Vec<SocketAddr> = match config.listen.udp {
-            true => addresses.listen.iter().map(|ip| SocketAddr::new(*ip, config.listen.port)).collect(),
-            false => Vec::new(),
-        };
-        if udp.is_empty() {
-            return Err(StartError::NoListener);
-        }
-        for address in &udp {
-            refuse_taken(*address, socket2::Type::DGRAM)?;
-        }
+        let ports = ListenPorts::new(&config, &addresses, certificates.current().is_some())?;
         let descriptors = Descriptors::claim();
-        let seed = rng::seed().map_err(|error| StartError::System {
-            what: "cannot read the system's randomness",
-            source: io::Error::from(error),
-        })?;
+        let seed = rng::seed().map_err(|error| system("cannot read the system's randomness")(error.into()))?;
         let mut rng = ChaCha12Rng::from_seed(seed);
-        let shared = Arc::new(share(&config, &addresses, secrets, &descriptors, udp.clone(), &mut rng));
-        warn_shortfalls(&config, &shared, &descriptors);
+        let shared = Arc::new(share(&config, &addresses, secrets, &descriptors, ports.udp.clone(), &mut rng));
+        let streams = StreamShared::new(
+            StreamSettings::from_config(&config),
+            certificates,
+            u32::try_from(descriptors.unauthenticated_streams_max).unwrap_or(u32::MAX),
+            keys(&mut rng),
+        );
+        let streams = Arc::new(streams.map_err(system("cannot start the handshake threads"))?);
 
         let stop = Arc::new(AtomicBool::new(false));
-        let mut workers = Vec::new();
-        for id in 0..thread_count(&config) {
-            let listeners = bind_all(&udp)?;
-            if id == 0 {
-                listeners
-                    .first()
-                    .and_then(|listener| checks::buffer_shortfall(&listener.socket))
-                    .into_iter()
-                    .for_each(|text| warn!("{text}"));
-            }
-            let mut seed = [0; 32];
-            rng.fill_bytes(&mut seed);
-            let keys = [rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64()];
-            let now = clock::now();
-            workers.push(Worker {
-                server: Server::new(Arc::clone(&shared.settings), WorkerId(id), seed, now),
-                shared: Arc::clone(&shared),
-                listeners,
-                wake: Arc::new(Wake::new().map_err(system("cannot make an eventfd"))?),
-                stop: Arc::clone(&stop),
-                rng: ChaCha12Rng::from_seed(seed),
-                journal: Journal::new(keys),
-                poller: Poller::new().map_err(system("cannot make an epoll set"))?,
-                relays: Default::default(),
-                arena: Arena::new(),
-                batch: Default::default(),
-                answer: AnswerBuf::default(),
-                unsent: 0,
-            });
-        }
-        let mut engine = Engine { workers: Vec::new(), stop, addresses };
+        let build = |id| build_worker(id, &ports, &shared, &streams, &stop, &mut rng);
+        let workers = (0..thread_count(&config)).map(build).collect::<Result<Vec<Worker>, StartError>>()?;
+        warn_shortfalls(&config, &shared, &descriptors, workers.first());
+        let mut engine = Engine { workers: Vec::new(), stop, streams, addresses };
         for (id, worker) in workers.into_iter().enumerate() {
             let wake = Arc::clone(&worker.wake);
             let thread = std::thread::Builder::new().name(format!("worker-{id}"));
@@ -146,6 +116,11 @@ impl Engine {
             engine.workers.push((handle, wake));
         }
         Ok(engine)
+    }
+
+    /// The certificate, to be reloaded.
+    pub fn certificates(&self) -> &Certificates {
+        self.streams.certificates()
     }
 
     /// The addresses in use.
@@ -168,6 +143,86 @@ impl Engine {
             }
         }
     }
+}
+
+/// What is listened on: every address on every port, each once.
+struct ListenPorts {
+    udp: Vec<SocketAddr>,
+    tcp: Vec<SocketAddr>,
+}
+
+impl ListenPorts {
+    /// Refuses what another program has: workers share a port, and would share it with another instance as well.
+    fn new(config: &Config, addresses: &ListenAddresses, has_tls: bool) -> Result<ListenPorts, StartError> {
+        let listen = &config.listen;
+        let on = |ports: &[u16]| -> Vec<SocketAddr> {
+            let each = |ip: &IpAddr| ports.iter().map(|port| SocketAddr::new(*ip, *port)).collect::<Vec<_>>();
+            addresses.listen.iter().flat_map(each).collect()
+        };
+        let udp = if listen.udp { on(&[listen.port]) } else { Vec::new() };
+        let tcp = match (listen.tcp, listen.tls && has_tls) {
+            (false, false) => Vec::new(),
+            (true, false) => on(&[listen.port]),
+            (_, true) if listen.port == listen.tls_port => on(&[listen.port]),
+            (_, true) => on(&[listen.port, listen.tls_port]),
+        };
+        if udp.is_empty() && tcp.is_empty() {
+            return Err(StartError::NoListener);
+        }
+        udp.iter().try_for_each(|address| refuse_taken(*address, socket2::Type::DGRAM))?;
+        tcp.iter().try_for_each(|address| refuse_taken(*address, socket2::Type::STREAM))?;
+        Ok(ListenPorts { udp, tcp })
+    }
+}
+
+fn build_worker(
+    id: u8,
+    ports: &ListenPorts,
+    shared: &Arc<Shared>,
+    streams: &Arc<StreamShared>,
+    stop: &Arc<AtomicBool>,
+    rng: &mut ChaCha12Rng,
+) -> Result<Worker, StartError> {
+    let refused = |address: &SocketAddr| {
+        let address = *address;
+        move |source| StartError::Listen { address, source }
+    };
+    let listen = |address: &SocketAddr| socket::listen_udp(*address).map_err(refused(address));
+    let accept = |address: &SocketAddr| {
+        let socket = socket::listen_tcp(*address).map_err(refused(address))?;
+        Ok(Acceptor::new(socket, *address))
+    };
+    let wake = Arc::new(Wake::new().map_err(system("cannot make an eventfd"))?);
+    let waker = Arc::clone(&wake);
+    let now = clock::now();
+    let mut seeds = [[0; 32]; 2];
+    seeds.iter_mut().for_each(|seed| rng.fill_bytes(seed));
+    Ok(Worker {
+        server: Server::new(Arc::clone(&shared.settings), WorkerId(id), seeds[0], now),
+        shared: Arc::clone(shared),
+        listeners: ports.udp.iter().map(listen).collect::<Result<_, _>>()?,
+        acceptors: ports.tcp.iter().map(accept).collect::<Result<_, _>>()?,
+        streams: Streams::new(Arc::clone(streams), Arc::new(move || waker.wake()), now.mono),
+        wake,
+        stop: Arc::clone(stop),
+        rng: ChaCha12Rng::from_seed(seeds[1]),
+        journal: Journal::new(keys(rng)),
+        poller: Poller::new().map_err(system("cannot make an epoll set"))?,
+        relays: Default::default(),
+        arena: Arena::new(),
+        batch: Default::default(),
+        answer: AnswerBuf::default(),
+        messages: Vec::new(),
+        unsent: 0,
+    })
+}
+
+fn keys(rng: &mut ChaCha12Rng) -> [u64; 4] {
+    std::array::from_fn(|_| rng.next_u64())
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::System { what, source }
 }
 
 fn thread_count(config: &Config) -> u8 {
@@ -206,20 +261,24 @@ fn share(
         ),
         listeners,
     };
-    let keys = [rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64()];
     Shared::new(
         Arc::new(settings),
         RelayAddresses::new(ports.collect()),
         addresses.default_routes.clone(),
-        config.limits.unauthorized.map(|rate| Budget::new(rate, keys)),
+        config.limits.unauthorized.map(|rate| Budget::new(rate, keys(rng))),
         Users::new(auth),
         descriptors.relay_sockets_max,
     )
 }
 
-fn warn_shortfalls(config: &Config, shared: &Shared, descriptors: &Descriptors) {
+fn warn_shortfalls(config: &Config, shared: &Shared, descriptors: &Descriptors, worker: Option<&Worker>) {
     let relay_ports = shared.relays.iter().map(RelayPorts::count).sum();
-    let shortfalls = [checks::port_overlap(&config.relay.ports), descriptors.shortfall(relay_ports)];
+    let listener = worker.and_then(|worker| worker.listeners.first());
+    let shortfalls = [
+        checks::port_overlap(&config.relay.ports),
+        descriptors.shortfall(relay_ports),
+        listener.and_then(|listener| checks::buffer_shortfall(&listener.socket)),
+    ];
     shortfalls.into_iter().flatten().for_each(|text| warn!("{text}"));
 }
 
@@ -229,11 +288,4 @@ fn refuse_taken(address: SocketAddr, kind: socket2::Type) -> Result<(), StartErr
         Ok(true) => Err(StartError::InUse(address)),
         Err(source) => Err(StartError::Listen { address, source }),
     }
-}
-
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Listener>, StartError> {
-    let bind = |address: &SocketAddr| {
-        socket::listen_udp(*address).map_err(|source| StartError::Listen { address: *address, source })
-    };
-    addresses.iter().map(bind).collect()
 }

@@ -6,9 +6,12 @@
 mod addresses;
 mod batch;
 pub mod checks;
+mod connections;
+mod datagrams;
 mod engine;
 mod journal;
 mod open;
+mod outputs;
 mod relays;
 mod shared;
 mod socket;

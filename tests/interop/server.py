@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from functools import cached_property
 from pathlib import Path
 
 from certs import Certificates
@@ -59,14 +60,19 @@ class Server(Process):
     def __init__(self, program: Path, arguments: list, chosen: dict, log: Path):
         self.ip = chosen["listening-ip"][0]
         self.port = chosen["listening-port"]
-        self.tls_port = chosen["tls-listening-port"]
+        self._tls_port = chosen["tls-listening-port"]
         super().__init__([program, *arguments], log, COTURN_LIBRARIES if program == COTURN_SERVER else None)
         try:
             self.wait_until("answer to a Binding request", lambda: _answers_binding(self.ip, self.port))
-            self.wait_until("TLS listener", lambda: _accepts(self.ip, self.tls_port))
         except BaseException:
             self.stop()
             raise
+
+    @cached_property
+    def tls_port(self) -> int:
+        """Where clients of TLS connect: looked at only when a case needs it, so that others do without."""
+        self.wait_until("TLS listener", lambda: _accepts(self.ip, self._tls_port), 5)
+        return self._tls_port
 
 
 def start_with_flags(program: Path, chosen: dict, log: Path) -> Server:

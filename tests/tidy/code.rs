@@ -110,8 +110,8 @@ fn piece(rest: &str, before: char) -> (usize, Piece) {
         if let Some(len) = raw_string(rest) {
             return (len, Piece::Text);
         }
-        if let Some(quoted) = rest.strip_prefix('b').filter(|rest| rest.starts_with(['"', '\''])) {
-            return piece(quoted, ' ').0.checked_add(1).map_or((1, Piece::Text), |len| (len, Piece::Text));
+        if rest.starts_with("b'") || rest.starts_with("b\"") {
+            return (1 + quoted(&rest[1..], char::from(rest.as_bytes()[1])), Piece::Text);
         }
     }
     match rest.as_bytes()[0] {

@@ -44,11 +44,9 @@ pub(crate) fn check(file: &Source) -> Vec<Finding> {
             findings.push(file.finding(index + 1, message));
         }
         let source = line.strip_prefix("source = \"").and_then(|rest| rest.strip_suffix('"'));
-        if let (true, Some(source)) = (file.path == "Cargo.lock", source) {
-            if source != CRATES_IO {
-                let message = format!("{source} is not crates.io; lock the package that everybody gets");
-                findings.push(file.finding(index + 1, message));
-            }
+        if let Some(source) = source.filter(|source| file.path == "Cargo.lock" && *source != CRATES_IO) {
+            let message = format!("{source} is not crates.io; lock the package that everybody gets");
+            findings.push(file.finding(index + 1, message));
         }
     }
     findings

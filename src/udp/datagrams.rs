@@ -1,0 +1,109 @@
+//! The packet path: datagrams of clients and peers, in batches, from socket to socket.
+
+use std::io;
+use std::net::UdpSocket;
+
+use super::batch::{Gather, Leave};
+use super::relays::Relays;
+use super::socket::Listener;
+use super::sys::BATCH_MAX;
+use super::worker::Worker;
+use crate::stream::{Kind, StreamId};
+use crate::turn::address::{FiveTuple, LinkId, RelayId, Transport};
+use crate::turn::io::{ClientPath, Credit, Forward};
+use crate::turn::time::Now;
+use crate::turn::{Destination, Path, Verdict};
+
+/// Receive batches taken from one socket before the others have their turn.
+const ROUNDS_MAX: usize = 4;
+
+impl Worker {
+    /// Takes what a UDP socket has, within its fair share of this wake-up.
+    pub(super) fn serve_socket(&mut self, now: Now, from: Leave) {
+        for _ in 0..ROUNDS_MAX {
+            let Some(socket) = socket_of(&self.listeners, &self.relays, from) else { return };
+            let received = match self.arena.receive(socket) {
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP error of an earlier datagram: taken with this call, and of no more use here.
+                Err(_) => continue,
+            };
+            for slot in 0..received {
+                self.handle_datagram(now, from, slot);
+            }
+            self.flush();
+            self.drain_outputs(now);
+            if received < BATCH_MAX {
+                return;
+            }
+        }
+    }
+
+    fn handle_datagram(&mut self, now: Now, from: Leave, slot: usize) {
+        let Some(source) = self.arena.source(slot) else { return };
+        let path = match from {
+            Leave::Listener(place) => {
+                let server = self.listeners[place as usize].address;
+                let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
+                Path::Client(ClientPath { tuple, link: LinkId(place) })
+            }
+            Leave::Relay(place) => Path::Peer { relay: RelayId(place), from: source },
+        };
+        match self.server.handle_datagram(now, path, self.arena.datagram(slot), &mut self.answer) {
+            Verdict::Drop(_) => {}
+            Verdict::Respond(credit) => {
+                if let Path::Client(path) = path {
+                    self.respond(now, &path, credit);
+                }
+            }
+            Verdict::Forward(forward) => self.forward(now, &forward, slot),
+        }
+    }
+
+    fn respond(&mut self, now: Now, path: &ClientPath, credit: Credit) {
+        if self.is_affordable(now, path, credit) {
+            if let Err(error) = send_to(&self.listeners, path, self.answer.bytes()) {
+                self.count_unsent(&error);
+            }
+        }
+    }
+
+    fn forward(&mut self, now: Now, forward: &Forward, slot: usize) {
+        let Forward { prefix, range, suffix, .. } = *forward;
+        let (leave, to, dont_fragment) = match forward.to {
+            Destination::Client(path) if path.tuple.transport.is_stream() => {
+                let payload = &self.arena.datagram(slot)[range.as_range()];
+                let pieces = [prefix.as_slice(), payload, suffix.as_slice()];
+                // Dropped or not: late data is of no use, and the connection counts it.
+                let _ = self.streams.send(now.mono, StreamId::from(path.link), pieces, Kind::Relayed);
+                return;
+            }
+            Destination::Client(path) => (Leave::Listener(path.link.0), path.tuple.client, false),
+            Destination::Peer { relay, to, own, dont_fragment } => {
+                let Some(to) = self.resolve(to, own) else { return };
+                (Leave::Relay(relay.0), to, dont_fragment)
+            }
+        };
+        self.batch.push(Gather { leave, to, slot: slot as u8, prefix, range, suffix, dont_fragment });
+    }
+
+    fn flush(&mut self) {
+        let Worker { batch, arena, listeners, relays, unsent, .. } = self;
+        batch.flush(arena, |leave| socket_of(listeners, relays, leave), |_, _| *unsent += 1);
+    }
+}
+
+fn socket_of<'a>(listeners: &'a [Listener], relays: &'a Relays, leave: Leave) -> Option<&'a UdpSocket> {
+    match leave {
+        Leave::Listener(place) => listeners.get(place as usize).map(|listener| &listener.socket),
+        Leave::Relay(place) => relays.socket(place),
+    }
+}
+
+/// Sends one datagram to a UDP client from the address it knows.
+pub(super) fn send_to(listeners: &[Listener], path: &ClientPath, bytes: &[u8]) -> io::Result<()> {
+    match listeners.get(path.link.0 as usize) {
+        Some(listener) => super::batch::send(&listener.socket, path.tuple.client, [bytes, &[], &[]], false),
+        None => Ok(()),
+    }
+}

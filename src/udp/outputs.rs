@@ -1,0 +1,80 @@
+//! What the core asks for, done and answered.
+
+use super::datagrams::send_to;
+use super::open::Opener;
+use super::worker::Worker;
+use crate::stream::{Kind, StreamId};
+use crate::turn::io::{ClientPath, Transmit};
+use crate::turn::time::Now;
+use crate::turn::{Answer, Event, Output};
+
+impl Worker {
+    /// Does what the core asks until it asks nothing more.
+    pub(super) fn drain_outputs(&mut self, now: Now) {
+        while let Some(output) = self.server.poll_output() {
+            let answer = match output {
+                Output::LookUpUser(look_up) => {
+                    let record = self.shared.users.look_up(&look_up.name, now.wall);
+                    Some(Answer::User { request: look_up.request, record })
+                }
+                Output::OpenRelay(open) => Some(self.opener(now).open(open)),
+                Output::Claim(claim) => Some(self.opener(now).claim(claim)),
+                told => {
+                    self.obey(now, told);
+                    None
+                }
+            };
+            if let Some(answer) = answer {
+                self.server.handle_answer(now, answer);
+            }
+        }
+    }
+
+    /// Outputs that want no answer.
+    fn obey(&mut self, now: Now, output: Output) {
+        match output {
+            Output::Transmit(transmit) => self.transmit(now, &transmit),
+            Output::CloseRelay(relay) => self.relays.close(relay, &self.shared, now.mono),
+            Output::Release(token) => {
+                if let Some(relay) = self.shared.claim(token) {
+                    self.shared.give_back(relay, now.mono);
+                }
+            }
+            Output::Event(event) => {
+                self.note_allocation(now, &event);
+                self.journal.write(now, &event);
+            }
+            Output::LookUpUser(_) | Output::OpenRelay(_) | Output::Claim(_) => {}
+        }
+    }
+
+    fn opener(&mut self, now: Now) -> Opener<'_> {
+        let Worker { shared, relays, poller, rng, .. } = self;
+        Opener { shared, relays, poller, rng, now: now.mono }
+    }
+
+    fn transmit(&mut self, now: Now, transmit: &Transmit) {
+        let Transmit { to, bytes, credit } = transmit;
+        if to.tuple.transport.is_stream() {
+            let pieces = [&bytes[..], &[], &[]];
+            // A connection that is gone tells so through its end.
+            let _ = self.streams.send(now.mono, StreamId::from(to.link), pieces, Kind::Answer);
+        } else if self.is_affordable(now, to, *credit) {
+            if let Err(error) = send_to(&self.listeners, to, bytes) {
+                self.count_unsent(&error);
+            }
+        }
+    }
+
+    /// A stream has other bounds while its client has an allocation.
+    fn note_allocation(&mut self, now: Now, event: &Event) {
+        let (path, is_allocated): (&ClientPath, bool) = match event {
+            Event::AllocationCreated { path, .. } => (path, true),
+            Event::AllocationEnded { path, .. } => (path, false),
+            _ => return,
+        };
+        if path.tuple.transport.is_stream() {
+            self.streams.set_allocated(now.mono, StreamId::from(path.link), is_allocated);
+        }
+    }
+}
