@@ -11,7 +11,7 @@ use crate::turn::budget::prefix;
 
 /// Counts streams without an allocation. It is asked once per connection and once per allocation, so a lock will do.
 #[derive(Debug)]
-pub struct Gate {
+pub(super) struct Gate {
     total_max: u32,
     counts: Mutex<Counts>,
 }
@@ -24,14 +24,14 @@ struct Counts {
 
 impl Gate {
     /// A gate for `total_max` streams in all; `seed` keys its table.
-    pub fn new(total_max: u32, seed: [u64; 4]) -> Gate {
+    pub(super) fn new(total_max: u32, seed: [u64; 4]) -> Gate {
         let [a, b, c, d] = seed;
         let by_source = HashMap::with_hasher(RandomState::with_seeds(a, b, c, d));
         Gate { total_max, counts: Mutex::new(Counts { total: 0, by_source }) }
     }
 
     /// Lets a new stream in; none when its source, or all together, have too many.
-    pub fn enter(self: &Arc<Gate>, source: IpAddr) -> Option<Pass> {
+    pub(super) fn enter(self: &Arc<Gate>, source: IpAddr) -> Option<Pass> {
         let counts = self.lock();
         let of_source = counts.by_source.get(&prefix(source)).copied().unwrap_or(0);
         let free = of_source < UNALLOCATED_PER_SOURCE_MAX && counts.total < self.total_max;
@@ -39,12 +39,12 @@ impl Gate {
     }
 
     /// Counts a stream that is here already and lost its allocation, whatever the bounds say.
-    pub fn return_to(self: &Arc<Gate>, source: IpAddr) -> Pass {
+    pub(super) fn return_to(self: &Arc<Gate>, source: IpAddr) -> Pass {
         self.count(self.lock(), source)
     }
 
     /// Streams that are counted now.
-    pub fn total(&self) -> u32 {
+    pub(super) fn total(&self) -> u32 {
         self.lock().total
     }
 
@@ -63,7 +63,7 @@ impl Gate {
 
 /// One counted stream; it stops counting when dropped.
 #[derive(Debug)]
-pub struct Pass {
+pub(super) struct Pass {
     gate: Arc<Gate>,
     source: u128,
 }

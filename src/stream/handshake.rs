@@ -22,13 +22,13 @@ pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
 /// The threads that compute handshakes for all workers. They end when the pool is dropped.
 #[derive(Debug)]
-pub struct HandshakePool {
+pub(super) struct HandshakePool {
     steps: SyncSender<Step>,
 }
 
 /// The pool has as much to do as it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy;
+pub(super) struct Busy;
 
 /// What one connection has received, to be worked on.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl HandshakePool {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn new(threads: usize) -> io::Result<HandshakePool> {
+    pub(super) fn new(threads: usize) -> io::Result<HandshakePool> {
         let (steps, queue) = sync_channel(HANDSHAKE_QUEUE_MAX);
         let queue = Arc::new(Mutex::new(queue));
         for number in 0..threads {

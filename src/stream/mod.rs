@@ -27,9 +27,7 @@ pub mod tls;
 mod transmit;
 
 pub use close::{CloseReason, Tally};
-pub use gate::Gate;
 pub use handshake::Waker;
-pub use queue::WriteQueue;
 pub use shared::{StreamSettings, StreamShared};
 pub use slots::StreamId;
 pub use streams::{Kind, ReadOutcome, Sent, Streams};

@@ -81,9 +81,8 @@ impl Streams {
     pub(super) fn begin_handshake(&mut self, now: Mono, id: StreamId) {
         let Some(handshake) = self.handshake_of(id).filter(|handshake| handshake.turn == Turn::Ours) else { return };
         handshake.turn = Turn::Waiting;
-        if handshake.started {
-            self.submit(now, id);
-        } else if self.offload.waiting.is_empty() && self.offload.may_begin(now) {
+        let is_begun = handshake.started;
+        if is_begun || self.offload.waiting.is_empty() && self.offload.may_begin(now) {
             self.submit(now, id);
         } else if self.offload.waiting.len() < HANDSHAKES_WAITING_MAX {
             self.offload.waiting.push_back(id);

@@ -14,7 +14,7 @@ const MARK_EVERY: Duration = Duration::from_millis(10);
 
 /// Bytes waiting to be written.
 #[derive(Debug, Default)]
-pub struct WriteQueue {
+pub(super) struct WriteQueue {
     bytes: VecDeque<u8>,
     marks: VecDeque<Mark>,
     /// Bytes ever taken off the front, so that marks need no update when bytes leave.
@@ -31,7 +31,7 @@ struct Mark {
 
 impl WriteQueue {
     /// Puts one whole message at the end.
-    pub fn push(&mut self, now: Mono, pieces: [&[u8]; 3]) {
+    pub(super) fn push(&mut self, now: Mono, pieces: [&[u8]; 3]) {
         self.bytes.reserve(pieces.iter().map(|piece| piece.len()).sum());
         for piece in pieces {
             self.bytes.extend(piece);
@@ -45,33 +45,33 @@ impl WriteQueue {
     }
 
     /// Whether relayed data is late already, or too much, so that more of it is dropped.
-    pub fn is_full(&self, now: Mono) -> bool {
+    pub(super) fn is_full(&self, now: Mono) -> bool {
         self.len() >= QUEUE_LEN_MAX || self.age(now) > QUEUE_AGE_MAX
     }
 
     /// How long the first byte has been waiting.
-    pub fn age(&self, now: Mono) -> Duration {
+    pub(super) fn age(&self, now: Mono) -> Duration {
         self.marks.front().map_or(Duration::ZERO, |mark| now.since(mark.since))
     }
 
     /// How many bytes wait.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// All of it, for one gathering write.
-    pub fn slices(&self) -> [IoSlice<'_>; 2] {
+    pub(super) fn slices(&self) -> [IoSlice<'_>; 2] {
         let (front, back) = self.bytes.as_slices();
         [IoSlice::new(front), IoSlice::new(back)]
     }
 
     /// The first bytes in one piece: all of them when they are few, at most `len_max`.
-    pub fn front(&mut self, len_max: usize) -> &[u8] {
+    pub(super) fn front(&mut self, len_max: usize) -> &[u8] {
         let front = self.bytes.as_slices().0.len();
         if front < self.bytes.len() && front < len_max {
             self.bytes.make_contiguous();
@@ -81,7 +81,7 @@ impl WriteQueue {
     }
 
     /// Takes written bytes off the front. An empty queue owns no memory.
-    pub fn consume(&mut self, len: usize) {
+    pub(super) fn consume(&mut self, len: usize) {
         let len = len.min(self.bytes.len());
         self.gone += len as u64;
         if len == self.bytes.len() {

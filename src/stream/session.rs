@@ -12,13 +12,13 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic};
 
 /// The TLS state of one connection.
-pub struct Session {
+pub(super) struct Session {
     tls: Box<UnbufferedServerConnection>,
 }
 
 /// How far a session came with the bytes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(super) enum Progress {
     /// The handshake needs more from the client.
     Handshaking,
     /// Data can pass.
@@ -30,7 +30,10 @@ pub enum Progress {
 /// The session failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct SessionError(#[from] rustls::Error);
+pub(super) struct SessionError(#[from] rustls::Error);
+
+/// Where decrypted data goes.
+pub(super) type Sink<'a> = &'a mut dyn FnMut(&[u8]);
 
 /// Room tried first for what rustls wants to send by itself; it tells when it needs more.
 const ROOM: usize = 512;
@@ -40,7 +43,7 @@ impl Session {
     ///
     /// # Errors
     /// The configuration contradicts itself.
-    pub fn new(config: Arc<ServerConfig>) -> Result<Session, SessionError> {
+    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Session, SessionError> {
         Ok(Session { tls: Box::new(UnbufferedServerConnection::new(config)?) })
     }
 
@@ -48,7 +51,7 @@ impl Session {
     ///
     /// # Errors
     /// The client's fault; the session is over, `out` may end with an alert that says why.
-    pub fn handshake(&mut self, received: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<Progress, SessionError> {
+    pub(super) fn handshake(&mut self, received: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<Progress, SessionError> {
         self.drive(received, out, None)
     }
 
@@ -56,11 +59,11 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::handshake`].
-    pub fn open(
+    pub(super) fn open(
         &mut self,
         received: &mut Vec<u8>,
         out: &mut Vec<u8>,
-        take: &mut dyn FnMut(&[u8]),
+        take: Sink<'_>,
     ) -> Result<Progress, SessionError> {
         self.drive(received, out, Some(take))
     }
@@ -69,7 +72,7 @@ impl Session {
     ///
     /// # Errors
     /// The keys are worn out (TLS 1.2, after some 2^24 records), or the session is over.
-    pub fn seal(&mut self, received: &mut Vec<u8>, data: &[u8], out: &mut Vec<u8>) -> Result<(), SessionError> {
+    pub(super) fn seal(&mut self, received: &mut Vec<u8>, data: &[u8], out: &mut Vec<u8>) -> Result<(), SessionError> {
         self.write(received, out, data.len() + data.len() / 64 + ROOM, |writer, room| writer.encrypt(data, room))
     }
 
@@ -77,7 +80,7 @@ impl Session {
     ///
     /// # Errors
     /// The session is over already.
-    pub fn close(&mut self, received: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), SessionError> {
+    pub(super) fn close(&mut self, received: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), SessionError> {
         self.write(received, out, ROOM, |writer, room| writer.queue_close_notify(room))
     }
 
@@ -85,7 +88,7 @@ impl Session {
         &mut self,
         received: &mut Vec<u8>,
         out: &mut Vec<u8>,
-        mut take: Option<&mut dyn FnMut(&[u8])>,
+        mut take: Option<Sink<'_>>,
     ) -> Result<Progress, SessionError> {
         let mut used = 0;
         let result = loop {
@@ -144,7 +147,7 @@ type Writer<'c> = WriteTraffic<'c, ServerConnectionData>;
 fn step(
     state: State<'_, '_>,
     out: &mut Vec<u8>,
-    take: &mut Option<&mut dyn FnMut(&[u8])>,
+    take: &mut Option<Sink<'_>>,
 ) -> Result<Option<Progress>, rustls::Error> {
     match state {
         ConnectionState::EncodeTlsData(mut data) => {

@@ -271,11 +271,10 @@ impl Streams {
     }
 
     fn mark_dirty(&mut self, id: StreamId) {
-        if let Some(connection) = self.slots.get_mut(id) {
-            if connection.has_output() && !connection.dirty {
-                connection.dirty = true;
-                self.dirty.push(id);
-            }
+        let Some(connection) = self.slots.get_mut(id) else { return };
+        if connection.has_output() && !connection.dirty {
+            connection.dirty = true;
+            self.dirty.push(id);
         }
     }
 }

@@ -65,6 +65,18 @@ impl ParkedRequests {
         Some(parked)
     }
 
+    /// Takes out every request of a client, the oldest first.
+    pub(super) fn take_all_of(&mut self, tuple: &FiveTuple) -> Vec<Parked> {
+        if self.requests.is_empty() {
+            return Vec::new();
+        }
+        let of_client = |_: &RequestId, parked: &mut Parked| parked.path.tuple == *tuple;
+        let mut taken: Vec<(RequestId, Parked)> = self.requests.extract_if(of_client).collect();
+        taken.sort_unstable_by_key(|(id, _)| *id);
+        self.keys.retain(|(client, _)| client != tuple);
+        taken.into_iter().map(|(_, parked)| parked).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.requests.len()
     }

@@ -81,17 +81,12 @@ impl RelayPorts {
     pub fn take(&self, parity: Parity, rng: &mut impl RngCore, now: Mono) -> Option<u16> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.wake(now, self.first);
-        loop {
-            if let Some(index) = self.find(&state.used, parity, rng) {
-                state.occupy(index);
-                if parity == Parity::EvenPair {
-                    state.occupy(index + 1);
-                }
-                return Some(self.first + index as u16);
-            }
-            let (_, port) = state.resting.pop_front()?;
-            state.vacate(usize::from(port - self.first));
+        let index = self.find(&state.used, parity, rng).or_else(|| self.wake_fitting(&mut state, parity))?;
+        state.occupy(index);
+        if parity == Parity::EvenPair {
+            state.occupy(index + 1);
         }
+        Some(self.first + index as u16)
     }
 
     /// Gives a port back; it rests for a while, so that late data of its last peers does not reach the next client.
@@ -144,6 +139,24 @@ impl RelayPorts {
         }
         let start = random();
         (0..self.count).map(|step| (start + step) % self.count).find(|index| fits(*index))
+    }
+
+    /// Ends the rest of the port that rested longest of those that fit; whatever does not fit rests on.
+    fn wake_fitting(&self, state: &mut State, parity: Parity) -> Option<usize> {
+        let index_of = |port: u16| usize::from(port - self.first);
+        let mut used = state.used.clone();
+        for (_, port) in &state.resting {
+            used[index_of(*port) / 64] &= !(1 << (index_of(*port) % 64));
+        }
+        let candidate = |port: u16| match parity {
+            Parity::EvenPair if port % 2 == 1 => index_of(port).checked_sub(1),
+            _ => Some(index_of(port)),
+        };
+        let mut candidates = state.resting.iter().filter_map(|(_, port)| candidate(*port));
+        let index = candidates.find(|index| self.fits(&used, parity, *index))?;
+        let is_pair = parity == Parity::EvenPair;
+        state.resting.retain(|(_, port)| index_of(*port) != index && !(is_pair && index_of(*port) == index + 1));
+        Some(index)
     }
 
     fn fits(&self, used: &[u64], parity: Parity, index: usize) -> bool {

@@ -30,16 +30,20 @@ impl Quotas {
     /// Takes a place for one allocation of `user`; none when there is none left. Without a user only the total counts.
     pub fn acquire(self: &Arc<Quotas>, user: Option<Arc<[u8]>>) -> Option<QuotaLease> {
         let within = |max: u32| move |count: u32| (max == 0 || count < max).then(|| count + 1);
-        self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within(self.total_max)).ok()?;
-        let mut lease = QuotaLease { quotas: Arc::clone(self), user: None };
-        if let Some(user) = user {
-            let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = users.get(&user).copied().unwrap_or(0);
-            let next = within(self.user_max)(count)?;
-            users.insert(Arc::clone(&user), next);
-            lease.user = Some(user);
+        let take_one_of_all = || self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within(self.total_max));
+        match &user {
+            None => {
+                take_one_of_all().ok()?;
+            }
+            Some(user) => {
+                // The user's own place first: who has none left must not hold the last one of all, even for a moment.
+                let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+                let next = within(self.user_max)(users.get(user).copied().unwrap_or(0))?;
+                take_one_of_all().ok()?;
+                users.insert(Arc::clone(user), next);
+            }
         }
-        Some(lease)
+        Some(QuotaLease { quotas: Arc::clone(self), user })
     }
 
     /// Allocations in all.
@@ -57,7 +61,6 @@ impl Drop for QuotaLease {
     fn drop(&mut self) {
         self.quotas.total.fetch_sub(1, Ordering::Relaxed);
         let Some(user) = self.user.take() else { return };
-        // The lease inside `acquire` that fails for want of a user place has no user, so the lock is never taken twice.
         let mut users = self.quotas.users.lock().unwrap_or_else(PoisonError::into_inner);
         match users.get_mut(&user) {
             Some(count) if *count > 1 => *count -= 1,

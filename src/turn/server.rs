@@ -12,7 +12,7 @@ use super::answer::AnswerBuf;
 use super::event::{EndReason, Event};
 use super::io::{Answer, Output, Path, Verdict};
 use super::limits::PARKED_SECS;
-use super::parked::ParkedRequests;
+use super::parked::{Parked, ParkedRequests, Waiting};
 use super::settings::Settings;
 use super::time::{Mono, Now};
 use super::timers::Wheel;
@@ -96,7 +96,11 @@ impl Server {
                         self.arm_anew(id);
                     }
                 }
-                Timer::Parked(request) => drop(self.parked.take(request)),
+                Timer::Parked(request) => {
+                    if let Some(parked) = self.parked.take(request) {
+                        self.forget(parked, now);
+                    }
+                }
                 Timer::Reservation(token) => {
                     if self.reservations.remove(&token).is_some() {
                         self.outputs.push_back(Output::Release(token));
@@ -133,6 +137,21 @@ impl Server {
     /// Has a parked request forgotten when nobody answers.
     pub(super) fn arm_parked(&mut self, request: RequestId, now: Now) {
         self.timers.schedule(now.mono.plus_secs(PARKED_SECS), Timer::Parked(request));
+    }
+
+    /// Keeps a reserved port for its token, for a while.
+    pub(super) fn reserve(&mut self, token: ReservationToken, now: Now) {
+        let until = now.mono.plus_secs(self.settings.config.limits.reservation_secs);
+        self.reservations.insert(token, until);
+        self.timers.schedule(until, Timer::Reservation(token));
+    }
+
+    /// A request will not be answered. Should a pair of ports still be opened for it, then its reservation ends as any
+    /// other.
+    fn forget(&mut self, parked: Parked, now: Now) {
+        if let Waiting::Relay { reserves: Some(token), .. } = parked.waiting {
+            self.reserve(token, now);
+        }
     }
 
     /// Schedules an allocation's timer if something of it now ends earlier than the timer fires.
@@ -211,8 +230,11 @@ impl Server {
         }
     }
 
-    /// The client's connection is gone, and with it its 5-tuple.
+    /// The client's connection is gone, and with it its 5-tuple: what it still waited for must not begin.
     fn handle_disconnect(&mut self, now: Now, tuple: &FiveTuple) {
+        for parked in self.parked.take_all_of(tuple) {
+            self.forget(parked, now);
+        }
         if let Some(id) = self.allocations.of_tuple(tuple) {
             self.end(id, now, EndReason::Disconnected);
         }

@@ -1,5 +1,7 @@
 //! Allocate (RFC 8656 section 7.2): the request, and its completion when the relayed addresses are there.
 
+use std::net::IpAddr;
+
 use rand_chacha::rand_core::RngCore;
 
 use super::family_code;
@@ -12,7 +14,7 @@ use crate::turn::event::{Event, Traffic};
 use crate::turn::io::{Claim, Credit, DropReason, OpenRelay, Output, RelayGrant};
 use crate::turn::limits::REPLAY_SECS;
 use crate::turn::parked::{NoRoom, Parked, Waiting};
-use crate::turn::server::{Refusal, Server, Timer};
+use crate::turn::server::{Refusal, Server};
 use crate::turn::time::{Mono, Now};
 
 /// The protocol number of UDP in REQUESTED-TRANSPORT.
@@ -44,6 +46,9 @@ pub(super) fn handle(
             return Ok(Success::Replayed);
         }
     }
+    if is_tunnelled(request.path.tuple.client.ip()) {
+        return Err(ErrorCode::FORBIDDEN.into());
+    }
     let wish = read_wish(server, message)?;
     let lifetime_secs = server.negotiate_lifetime(message)?;
     let reserves = match &wish {
@@ -65,6 +70,12 @@ pub(super) fn handle(
         Wish::Claim(token) => Output::Claim(Claim { request: id, token, user }),
     });
     Ok(Success::Parked)
+}
+
+/// RFC 8656 section 21.4: Teredo (2001::/32) and 6to4 (2002::/16) clients could have a tunnel and this server send each
+/// other the same packet again and again.
+fn is_tunnelled(client: IpAddr) -> bool {
+    matches!(client, IpAddr::V6(ip) if matches!(ip.segments(), [0x2001, 0, ..] | [0x2002, ..]))
 }
 
 /// RFC 8656 section 7.2, steps 3 to 9 as far as they need no port.
@@ -142,6 +153,7 @@ impl Server {
         if self.allocations.of_tuple(&path.tuple).is_some() {
             // Another Allocate of this client was quicker.
             self.give_back(relays);
+            self.outputs.extend(reserves.map(Output::Release));
             return self.answer_late(now, path, head, &owner, Err(ErrorCode::ALLOCATION_MISMATCH));
         }
         let allocated = Allocated { relays, mapped: path.tuple.client, lifetime_secs, token: reserves, missing };
@@ -170,9 +182,7 @@ impl Server {
         });
         self.arm(id);
         if let Some(token) = reserves {
-            let until = now.mono.plus_secs(self.settings.config.limits.reservation_secs);
-            self.reservations.insert(token, until);
-            self.timers.schedule(until, Timer::Reservation(token));
+            self.reserve(token, now);
         }
         self.tell(Event::AllocationCreated { allocation: id, path, user, relays, lifetime_secs });
         self.transmit_late(path, Credit::Authenticated);

@@ -1,0 +1,176 @@
+//! The server as a process: started on loopback with a directory of its own, ended when the test ends.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::log::Log;
+use super::ports::free_ports;
+use super::wait::poll_until;
+
+/// How to start a server.
+pub(crate) struct Launch {
+    dir: TempDir,
+    args: Vec<String>,
+    ips: Vec<&'static str>,
+    file: Option<PathBuf>,
+}
+
+/// A server that runs, and is killed when this value goes.
+pub(crate) struct Server {
+    child: Child,
+    launch: Launch,
+    /// Where it listens.
+    pub(crate) addr: SocketAddr,
+    /// Where it listens for TLS, if it has a certificate.
+    pub(crate) tls_addr: SocketAddr,
+    /// Its log.
+    pub(crate) log: Log,
+    /// What it prints for a person.
+    pub(crate) out: Log,
+}
+
+/// A server that ended by itself.
+pub(crate) struct Ended {
+    /// How.
+    pub(crate) status: ExitStatus,
+    /// Its log.
+    pub(crate) log: String,
+    /// What it printed.
+    pub(crate) out: String,
+}
+
+impl Launch {
+    /// A server with these arguments and no configuration file; by default it has coturn's profile for that.
+    pub(crate) fn new(args: &[&str]) -> Launch {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Launch { dir: tempfile::tempdir().expect("a directory for the server"), args, ips: vec!["127.0.0.1"], file: None }
+    }
+
+    /// Adds arguments.
+    pub(crate) fn and(mut self, args: &[&str]) -> Launch {
+        self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
+    /// Listens on these addresses instead of 127.0.0.1.
+    pub(crate) fn listening_on(mut self, ips: &[&'static str]) -> Launch {
+        self.ips = ips.to_vec();
+        self
+    }
+
+    /// Reads this text as its configuration file.
+    pub(crate) fn with_file(mut self, text: &str) -> Launch {
+        self.file = Some(self.write("configuration.toml", text));
+        self
+    }
+
+    /// Writes a file into the server's directory.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).expect("a directory of our own can be written");
+        path
+    }
+
+    /// The server's directory; its state lies there as well.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(mut self) -> Server {
+        for _ in 0..5 {
+            match self.try_start() {
+                Ok(server) => return server,
+                // Somebody else was quicker; there are more ports.
+                Err((launch, ended)) if ended.log.contains("is in use") => self = launch,
+                Err((_, ended)) => panic!("the server ended with {}:\n{}", ended.status, ended.log),
+            }
+        }
+        panic!("every port tried was in use");
+    }
+
+    /// Starts it and waits until it ends by itself.
+    pub(crate) fn run(self) -> Ended {
+        match self.try_start() {
+            Ok(server) => panic!("the server goes on:\n{}", server.log.text()),
+            Err((_, ended)) => ended,
+        }
+    }
+
+    fn try_start(self) -> Result<Server, (Launch, Ended)> {
+        let port = free_ports(2);
+        let mut child = self.command(port).spawn().expect("the built server can be started");
+        let log = Log::of(child.stderr.take().expect("stderr is piped"));
+        let out = Log::of(child.stdout.take().expect("stdout is piped"));
+        let ip: IpAddr = self.ips.first().unwrap_or(&"127.0.0.1").parse().expect("an address");
+        let (addr, tls_addr) = (SocketAddr::new(ip, port), SocketAddr::new(ip, port + 1));
+        let server = Server { child, launch: self, addr, tls_addr, log, out };
+        match server.log.find(&["listening", "workers="]) {
+            Some(_) => Ok(server),
+            None => Err(server.ended()),
+        }
+    }
+
+    fn command(&self, port: u16) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_turnserver"));
+        match &self.file {
+            Some(file) => command.arg("-c").arg(file),
+            None => command.arg("-n"),
+        };
+        command.args(["--relay-threads=1", "--pidfile="]);
+        command.args([format!("--listening-port={port}"), format!("--tls-listening-port={}", port + 1)]);
+        command.args(self.ips.iter().map(|ip| format!("--listening-ip={ip}")));
+        command.args(&self.args);
+        command.current_dir(self.dir.path()).env("STATE_DIRECTORY", self.dir.path());
+        for name in ["INVOCATION_ID", "JOURNAL_STREAM", "RUST_LOG"] {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+impl Server {
+    /// Starts a server with these arguments and no configuration file.
+    pub(crate) fn start(args: &[&str]) -> Server {
+        Launch::new(args).start()
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its directory.
+    pub(crate) fn dir(&self) -> &Path {
+        self.launch.dir()
+    }
+
+    /// Asks it to end and waits until it did.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("the server runs");
+        poll_until("the server ends", || self.child.try_wait().expect("our child"))
+    }
+
+    fn ended(mut self) -> (Launch, Ended) {
+        let status = poll_until("the server ends", || self.child.try_wait().expect("our child"));
+        let ended = Ended { status, log: self.log.whole(), out: self.out.whole() };
+        let dir = tempfile::tempdir().expect("a directory for the server");
+        let launch = std::mem::replace(&mut self.launch, Launch { dir, args: vec![], ips: vec![], file: None });
+        (launch, ended)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already; there is nobody to tell.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

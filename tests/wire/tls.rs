@@ -1,0 +1,60 @@
+//! Certificates of a test, and connections that trust them.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::server::Launch;
+
+/// The name certificates are made for.
+const HOST: &str = "turn.example.org";
+
+/// A self-signed certificate and its key.
+pub(crate) struct Certificate {
+    /// The certificate.
+    pub(crate) der: CertificateDer<'static>,
+    /// The certificate in PEM.
+    pub(crate) pem: String,
+    /// Its key in PEM.
+    pub(crate) key_pem: String,
+}
+
+impl Certificate {
+    /// A new one.
+    pub(crate) fn new() -> Certificate {
+        let made = rcgen::generate_simple_self_signed(vec![HOST.to_owned()]).expect("a certificate for a host name");
+        let (pem, key_pem) = (made.cert.pem(), made.signing_key.serialize_pem());
+        Certificate { der: made.cert.der().clone(), pem, key_pem }
+    }
+
+    /// Writes it where a server can read it, and says where certificate and key are.
+    pub(crate) fn write(&self, launch: &Launch) -> (PathBuf, PathBuf) {
+        (launch.write("cert.pem", &self.pem), launch.write("key.pem", &self.key_pem))
+    }
+
+    /// The same launch with this certificate.
+    pub(crate) fn given_to(&self, launch: Launch) -> Launch {
+        let (cert, key) = self.write(&launch);
+        launch.and(&[&format!("--cert={}", cert.display()), &format!("--pkey={}", key.display())])
+    }
+}
+
+/// Connects and shakes hands; fails unless the server shows exactly `certificate`.
+pub(crate) fn connect(server: SocketAddr, certificate: &Certificate) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.der.clone()).expect("a certificate of our own");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = versions.expect("ring has them").with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from(HOST).expect("a host name");
+    let mut connection = ClientConnection::new(Arc::new(config), name).expect("a good configuration");
+    let mut stream = TcpStream::connect(server).expect("the server listens for TLS");
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream).expect("the handshake succeeds");
+    }
+    assert_eq!(connection.peer_certificates().and_then(<[_]>::first), Some(&certificate.der));
+    StreamOwned::new(connection, stream)
+}
