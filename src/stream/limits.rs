@@ -56,8 +56,8 @@ pub const QUEUE_LEN_HARD_MAX_UNALLOCATED: usize = 128 * 1024;
 /// Bytes the kernel may hold unsent. What lies there can no longer be dropped when it is late, so it is little.
 pub const UNSENT_LEN_MAX: u32 = 32 * 1024;
 
-/// Plaintext made into TLS records at once.
-pub const SEAL_LEN_MAX: usize = 48 * 1024;
+/// Plaintext made into TLS records at once: the longest message at least, so that a record never ends inside one.
+pub const SEAL_LEN_MAX: usize = FRAME_LEN_MAX;
 
 /// Streams without an allocation per source address (IPv6: per /64), over all workers.
 pub const UNALLOCATED_PER_SOURCE_MAX: u32 = 64;

@@ -14,6 +14,8 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedS
 /// The TLS state of one connection.
 pub(super) struct Session {
     tls: Box<UnbufferedServerConnection>,
+    /// After a fault rustls must not see the same bytes again, nor any others.
+    fault: Option<rustls::Error>,
 }
 
 /// How far a session came with the bytes there are.
@@ -44,7 +46,7 @@ impl Session {
     /// # Errors
     /// The configuration contradicts itself.
     pub(super) fn new(config: Arc<ServerConfig>) -> Result<Session, SessionError> {
-        Ok(Session { tls: Box::new(UnbufferedServerConnection::new(config)?) })
+        Ok(Session { tls: Box::new(UnbufferedServerConnection::new(config)?), fault: None })
     }
 
     /// Takes handshake records off the front of `received` until it needs more, or is done. Data that follows stays.
@@ -90,6 +92,9 @@ impl Session {
         out: &mut Vec<u8>,
         mut take: Option<Sink<'_>>,
     ) -> Result<Progress, SessionError> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone().into());
+        }
         let mut used = 0;
         let result = loop {
             let UnbufferedStatus { discard, state } = self.tls.process_tls_records(&mut received[used..]);
@@ -102,8 +107,9 @@ impl Session {
             }
         };
         received.drain(..used);
-        if result.is_err() {
-            self.fetch_alert(received, out);
+        if let Err(fault) = &result {
+            self.fault = Some(fault.clone());
+            self.fetch_alert(out);
         }
         Ok(result?)
     }
@@ -124,11 +130,16 @@ impl Session {
         }
     }
 
-    /// After a fault rustls has an alert ready, which it gives out when asked again.
-    fn fetch_alert(&mut self, received: &mut [u8], out: &mut Vec<u8>) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) = self.tls.process_tls_records(received).state {
-            if append(out, ROOM, |room| data.encode(room).map_err(Refused::from)).is_err() {
-                return;
+    /// After a fault rustls may have an alert ready. It gives out what it has before it looks at bytes, which are none.
+    fn fetch_alert(&mut self, out: &mut Vec<u8>) {
+        while self.tls.wants_write() {
+            match self.tls.process_tls_records(&mut []).state {
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    if append(out, ROOM, |room| data.encode(room).map_err(Refused::from)).is_err() {
+                        return;
+                    }
+                }
+                _ => return,
             }
         }
     }

@@ -5,8 +5,10 @@ use std::io::{self, ErrorKind, Write};
 use super::buffers::Buffers;
 use super::close::CloseReason;
 use super::connection::{Connection, Stage};
-use super::limits::{QUEUE_LEN_HARD_MAX, QUEUE_LEN_HARD_MAX_UNALLOCATED, SEAL_LEN_MAX};
+use super::framing::{Frame, FrameRules, next_frame};
+use super::limits::{FRAME_LEN_MAX, QUEUE_LEN_HARD_MAX, QUEUE_LEN_HARD_MAX_UNALLOCATED, SEAL_LEN_MAX};
 use super::streams::{Kind, Sent};
+use crate::stun::ChannelNumber;
 use crate::turn::time::Mono;
 
 /// TLS records on their way to the socket. What they carry stays in the queue until the last of them is written, so that
@@ -24,6 +26,9 @@ impl Sealed {
         self.bytes.is_empty()
     }
 }
+
+/// What the queue holds: whole messages of ours, of any kind.
+const OUTGOING: FrameRules = FrameRules { channel_number_max: *ChannelNumber::RFC5766.end(), len_max: FRAME_LEN_MAX };
 
 impl Connection {
     /// Takes one whole message into the queue, or none of it.
@@ -95,8 +100,14 @@ impl Connection {
         let Stage::Tls(session) = &mut self.stage else { return Ok(()) };
         buffers.sealed.clear();
         let data = self.queue.front(SEAL_LEN_MAX);
-        let carried = data.len();
-        session.seal(&mut self.received, data, &mut buffers.sealed).map_err(|_| CloseReason::BadRecord)?;
+        let mut carried = 0;
+        // One record a message: some clients take one read for one message.
+        while carried < data.len() {
+            let rest = &data[carried..];
+            let Frame::Whole(len) = next_frame(rest, OUTGOING) else { break };
+            session.seal(&mut self.received, &rest[..len], &mut buffers.sealed).map_err(|_| CloseReason::BadRecord)?;
+            carried += len;
+        }
         let result = (&self.socket).write(&buffers.sealed);
         let written = self.note_written(now, result)?;
         if written == buffers.sealed.len() {

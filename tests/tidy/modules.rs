@@ -16,7 +16,10 @@ pub(crate) fn check_declared(tree: &Tree) -> Vec<Finding> {
     let files: Vec<Source> = tree.rust("src/").collect();
     let is_declared = |file: &Source| {
         let Some((parents, name)) = parents_of(&file.path) else { return true };
-        files.iter().any(|parent| parents.contains(&parent.path) && declares(&parent.text, name))
+        let mut by_name = files.iter().filter(|parent| parents.contains(&parent.path));
+        let mut beside = files.iter().filter(|other| folder_of(&other.path) == folder_of(&file.path));
+        by_name.any(|parent| declares(&parent.text, name))
+            || beside.any(|other| other.text.contains(&format!("#[path = \"{name}.rs\"]")))
     };
     let dead = files.iter().filter(|file| !is_declared(file));
     dead.map(|file| file.finding(1, "no file declares this module; add `mod`, or remove the file")).collect()
@@ -31,6 +34,10 @@ fn parents_of(path: &str) -> Option<(Vec<String>, &str)> {
         None if matches!(module, "lib" | "main") => None,
         None => Some((vec!["src/lib.rs".to_owned(), "src/main.rs".to_owned()], module)),
     }
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 fn declares(text: &str, name: &str) -> bool {
@@ -53,7 +60,8 @@ fn a_file_nobody_declares_is_found() {
     let tree = Tree::of(&[
         ("src/lib.rs", "pub mod turn;\n// mod dead;"),
         ("src/turn/mod.rs", "mod io;"),
-        ("src/turn/io.rs", ""),
+        ("src/turn/io.rs", "#[path = \"io_tests.rs\"]\nmod tests;"),
+        ("src/turn/io_tests.rs", ""),
         ("src/turn/dead.rs", ""),
         ("src/dead.rs", ""),
     ]);

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use turnserver::auth::{LongTermKey, rest};
 use turnserver::clock;
-use turnserver::stun::{AttributeType, ChannelData, ChannelNumber, Class, Message, MessageType, Method, TransactionId, Writer};
+use turnserver::stun::{
+    AttributeType, ChannelData, ChannelNumber, Class, Message, MessageType, Method, TransactionId, Writer,
+};
 
 use super::link::Link;
 use super::reply::Reply;
@@ -56,14 +58,14 @@ impl Client {
     }
 
     /// The same client as a user.
-    pub(crate) fn as_user(mut self, name: &str, password: &str) -> Client {
+    pub(crate) fn with_user(mut self, name: &str, password: &str) -> Client {
         self.credentials = Some((name.to_owned(), password.to_owned()));
         self
     }
 
     /// The same client with a time-limited credential of `secret`.
     pub(crate) fn with_timed_name(self, name: &str, secret: &str) -> Client {
-        self.as_user(name, &rest::password(secret.as_bytes(), name.as_bytes()))
+        self.with_user(name, &rest::password(secret.as_bytes(), name.as_bytes()))
     }
 
     /// Its address.
@@ -216,7 +218,8 @@ impl Received {
             return Received::Channel(number.0, data.to_vec());
         }
         let message = Message::parse(bytes).expect("what is no ChannelData is STUN");
-        let peer = message.xor_address(AttributeType::XOR_PEER_ADDRESS).expect("a Data indication").expect("an address");
+        let peer =
+            message.xor_address(AttributeType::XOR_PEER_ADDRESS).expect("a Data indication").expect("an address");
         Received::Indication(peer, message.value(AttributeType::DATA).expect("data").to_vec())
     }
 }

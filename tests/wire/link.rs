@@ -19,7 +19,8 @@ pub(crate) enum Link {
 impl Link {
     /// A socket that only `server` can answer.
     pub(crate) fn udp(server: SocketAddr) -> Link {
-        let any: SocketAddr = if server.is_ipv4() { ([127, 0, 0, 1], 0).into() } else { (std::net::Ipv6Addr::LOCALHOST, 0).into() };
+        let any: SocketAddr =
+            if server.is_ipv4() { ([127, 0, 0, 1], 0).into() } else { (std::net::Ipv6Addr::LOCALHOST, 0).into() };
         let socket = UdpSocket::bind(any).expect("a free port");
         socket.connect(server).expect("loopback has a route");
         Link::Udp(socket)

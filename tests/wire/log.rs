@@ -47,7 +47,8 @@ impl Log {
             if state.ended {
                 return None;
             }
-            let left = deadline.left().unwrap_or_else(|| panic!("no line with {parts:?} in\n{}", state.lines.join("\n")));
+            let left =
+                deadline.left().unwrap_or_else(|| panic!("no line with {parts:?} in\n{}", state.lines.join("\n")));
             state = self.0.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }

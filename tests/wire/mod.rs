@@ -17,4 +17,4 @@ pub(crate) use client::{Client, Received, timed_name};
 pub(crate) use ports::free_ports;
 pub(crate) use reply::Reply;
 pub(crate) use server::{Launch, Server};
-pub(crate) use wait::{Deadline, poll_until};
+pub(crate) use wait::poll_until;

@@ -27,7 +27,10 @@ impl Reply {
     pub(crate) fn code(&self) -> u16 {
         match self.message().kind().class {
             Class::Success => 0,
-            _ => self.value(AttributeType::ERROR_CODE).and_then(|value| ErrorCode::decode(&value)).map_or(999, ErrorCode::code),
+            _ => self
+                .value(AttributeType::ERROR_CODE)
+                .and_then(|value| ErrorCode::decode(&value))
+                .map_or(999, ErrorCode::code),
         }
     }
 

@@ -42,13 +42,19 @@ pub(crate) struct Ended {
     pub(crate) log: String,
     /// What it printed.
     pub(crate) out: String,
+    launch: Launch,
 }
 
 impl Launch {
     /// A server with these arguments and no configuration file; by default it has coturn's profile for that.
     pub(crate) fn new(args: &[&str]) -> Launch {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        Launch { dir: tempfile::tempdir().expect("a directory for the server"), args, ips: vec!["127.0.0.1"], file: None }
+        Launch {
+            dir: tempfile::tempdir().expect("a directory for the server"),
+            args,
+            ips: vec!["127.0.0.1"],
+            file: None,
+        }
     }
 
     /// Adds arguments.
@@ -69,6 +75,12 @@ impl Launch {
         self
     }
 
+    /// Reads a file of this name in its directory.
+    pub(crate) fn reading(mut self, name: &str) -> Launch {
+        self.file = Some(self.dir.path().join(name));
+        self
+    }
+
     /// Writes a file into the server's directory.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.dir.path().join(name);
@@ -76,7 +88,7 @@ impl Launch {
         path
     }
 
-    /// The server's directory; its state lies there as well.
+    /// The directory of the server; its state lies there as well.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -87,8 +99,8 @@ impl Launch {
             match self.try_start() {
                 Ok(server) => return server,
                 // Somebody else was quicker; there are more ports.
-                Err((launch, ended)) if ended.log.contains("is in use") => self = launch,
-                Err((_, ended)) => panic!("the server ended with {}:\n{}", ended.status, ended.log),
+                Err(ended) if ended.log.contains("is in use") => self = ended.launch,
+                Err(ended) => panic!("the server ended with {}:\n{}", ended.status, ended.log),
             }
         }
         panic!("every port tried was in use");
@@ -98,11 +110,11 @@ impl Launch {
     pub(crate) fn run(self) -> Ended {
         match self.try_start() {
             Ok(server) => panic!("the server goes on:\n{}", server.log.text()),
-            Err((_, ended)) => ended,
+            Err(ended) => *ended,
         }
     }
 
-    fn try_start(self) -> Result<Server, (Launch, Ended)> {
+    fn try_start(self) -> Result<Server, Box<Ended>> {
         let port = free_ports(2);
         let mut child = self.command(port).spawn().expect("the built server can be started");
         let log = Log::of(child.stderr.take().expect("stderr is piped"));
@@ -112,7 +124,7 @@ impl Launch {
         let server = Server { child, launch: self, addr, tls_addr, log, out };
         match server.log.find(&["listening", "workers="]) {
             Some(_) => Ok(server),
-            None => Err(server.ended()),
+            None => Err(Box::new(server.ended())),
         }
     }
 
@@ -151,19 +163,21 @@ impl Server {
         self.launch.dir()
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the server runs");
+    }
+
     /// Asks it to end and waits until it did.
-    pub(crate) fn terminate(mut self) -> ExitStatus {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).expect("the server runs");
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
         poll_until("the server ends", || self.child.try_wait().expect("our child"))
     }
 
-    fn ended(mut self) -> (Launch, Ended) {
+    fn ended(mut self) -> Ended {
         let status = poll_until("the server ends", || self.child.try_wait().expect("our child"));
-        let ended = Ended { status, log: self.log.whole(), out: self.out.whole() };
-        let dir = tempfile::tempdir().expect("a directory for the server");
-        let launch = std::mem::replace(&mut self.launch, Launch { dir, args: vec![], ips: vec![], file: None });
-        (launch, ended)
+        let launch = std::mem::replace(&mut self.launch, Launch::new(&[]));
+        Ended { status, log: self.log.whole(), out: self.out.whole(), launch }
     }
 }
 

@@ -1,0 +1,127 @@
+//! Every option of the table, seen from outside: a server is started with it, and what clients, files, the log or the
+//! exit status show is what the option says. An option that nobody looks at here fails `every_option_has_a_test`.
+
+#[path = "../wire/mod.rs"]
+mod wire;
+
+mod auth;
+mod certificates;
+mod command_line;
+mod later;
+mod limits;
+mod listen;
+mod peers;
+mod process;
+mod protocol;
+mod relay;
+
+use std::collections::BTreeSet;
+
+use turnserver::config::options;
+
+use wire::{Client, Launch, Server};
+
+/// The user of a test, the password, and where they are known.
+const ALICE: (&str, &str) = ("alice", "wonderland-27");
+const BOB: (&str, &str) = ("bob", "builder-81");
+const REALM: &str = "turn.example.org";
+
+/// A peer that is nobody: an address in a private range.
+const PRIVATE_PEER: [u8; 4] = [10, 1, 2, 3];
+
+/// A server that alice and bob may use, with coturn's profile.
+fn launch(args: &[&str]) -> Launch {
+    let users = [ALICE, BOB].map(|(name, password)| format!("--user={name}:{password}"));
+    let realm = format!("--realm={REALM}");
+    Launch::new(&["--lt-cred-mech", &users[0], &users[1], &realm]).and(args)
+}
+
+/// The same, started.
+fn start(args: &[&str]) -> Server {
+    launch(args).start()
+}
+
+/// Alice, over UDP.
+fn alice(server: &Server) -> Client {
+    Client::udp(server.addr).with_user(ALICE.0, ALICE.1)
+}
+
+/// Bob, over UDP.
+fn bob(server: &Server) -> Client {
+    Client::udp(server.addr).with_user(BOB.0, BOB.1)
+}
+
+/// Makes a test of each function, and the list of options that have one.
+macro_rules! options {
+    ($($option:literal => $module:ident::$test:ident,)*) => {
+        /// Options that have a test.
+        const TESTED: &[&str] = &[$($option),*];
+
+        $(
+            #[test]
+            fn $test() {
+                $module::$test();
+            }
+        )*
+    };
+}
+
+options! {
+    "listening-ip" => listen::every_listening_ip_is_served,
+    "listening-port" => listen::the_listening_port_is_served_and_no_other,
+    "tls-listening-port" => listen::the_tls_port_takes_tls_and_plain_tcp,
+    "no-udp" => listen::no_udp_leaves_tcp,
+    "no-tcp" => listen::no_tcp_leaves_udp,
+    "no-tls" => listen::no_tls_ignores_the_certificate,
+    "relay-ip" => relay::relayed_addresses_are_on_the_relay_ip,
+    "external-ip" => relay::relayed_addresses_are_told_by_their_external_ip,
+    "min-port" => relay::relayed_ports_start_at_min_port,
+    "max-port" => relay::relayed_ports_end_at_max_port,
+    "realm" => auth::challenges_name_the_realm,
+    "secret-file" => auth::a_secret_file_is_made_once_and_its_credentials_work,
+    "use-auth-secret" => auth::use_auth_secret_puts_static_users_out_of_force,
+    "static-auth-secret" => auth::every_static_auth_secret_makes_credentials,
+    "rest-api-separator" => auth::the_separator_stands_between_time_and_name,
+    "lt-cred-mech" => auth::lt_cred_mech_asks_for_credentials,
+    "user" => auth::users_have_passwords_or_keys,
+    "no-auth" => auth::no_auth_lets_anybody_allocate,
+    "stale-nonce" => auth::a_nonce_goes_stale,
+    "cert" => certificates::the_certificate_is_shown,
+    "pkey" => certificates::the_key_must_be_the_certificates,
+    "allowed-peer-ip" => peers::allowed_peers_are_reached,
+    "denied-peer-ip" => peers::denied_peers_are_not_reached,
+    "no-multicast-peers" => peers::multicast_peers_need_to_be_opened,
+    "allow-loopback-peers" => peers::loopback_peers_need_to_be_opened,
+    "user-quota" => limits::a_user_has_so_many_allocations,
+    "total-quota" => limits::the_server_has_so_many_allocations,
+    "max-allocate-lifetime" => limits::no_allocation_lives_longer_without_a_refresh,
+    "channel-lifetime" => limits::a_channel_ends,
+    "permission-lifetime" => limits::a_permission_ends,
+    "unauthorized-ratelimit" => limits::strangers_get_so_many_answers,
+    "unauthorized-ratelimit-rps" => limits::strangers_get_so_many_answers_a_second,
+    "rfc5766-channel-numbers" => protocol::upper_channel_numbers_need_to_be_opened,
+    "channel-extends-permission" => protocol::a_channel_may_keep_its_permission,
+    "fingerprint" => protocol::fingerprint_is_on_every_message,
+    "software-attribute" => protocol::the_software_is_named,
+    "include-reason-string" => protocol::errors_have_a_phrase,
+    "profile" => process::a_profile_is_a_set_of_defaults,
+    "relay-threads" => process::so_many_threads_relay,
+    "verbose" => process::verbose_logs_sessions,
+    "Verbose" => process::more_verbose_logs_sessions,
+    "pidfile" => process::the_process_id_is_written,
+    "no-cli" => later::no_cli_is_taken,
+    "no-dtls" => later::no_dtls_is_taken,
+    "log-file" => later::log_file_is_taken,
+    "simple-log" => later::simple_log_is_taken,
+    "no-stdout-log" => later::no_stdout_log_is_taken,
+}
+
+#[test]
+fn every_option_has_a_test() {
+    let known: BTreeSet<&str> = options::all().map(|option| option.name).collect();
+    let tested: BTreeSet<&str> = TESTED.iter().copied().collect();
+    let untested: Vec<_> = known.difference(&tested).collect();
+    assert!(untested.is_empty(), "show from outside what these options do: {untested:?}");
+    let gone: Vec<_> = tested.difference(&known).collect();
+    assert!(gone.is_empty(), "these options are no options any more: {gone:?}");
+}
