@@ -206,8 +206,8 @@ fn data_takes_the_transport_of_the_client() {
 #[test]
 fn what_cannot_be_wrapped_is_dropped_and_harms_nothing() {
     for (transport, family, fits) in [
-        (Transport::Udp, 1, 65_471),
-        (Transport::Udp, 2, 65_459),
+        (Transport::Udp, 1, 65_468),
+        (Transport::Udp, 2, 65_456),
         (Transport::Tcp, 1, 65_507),
         (Transport::Tls, 2, 65_504),
     ] {
@@ -216,14 +216,14 @@ fn what_cannot_be_wrapped_is_dropped_and_harms_nothing() {
         client.learn(&client.request(Method::ALLOCATE).transport(17).family(family).send().expect("an answer"));
         let peer = world.peer(if family == 1 { "8.8.4.4:5000" } else { "[2606:4700::1]:5000" });
         assert_eq!(client.permit(&[peer.addr()]), 200);
-        for len in [fits, fits + 1, 65_507] {
+        for len in [fits, 65_507.min(fits + 1), 65_507] {
             assert!(peer.send_to(client.relayed(), &vec![1; len]));
             let arrived = client.received().len();
             assert_eq!(arrived, usize::from(len <= fits), "{transport:?} {family} {len}");
         }
         assert_eq!(client.bind(0x4000, peer.addr()), 200);
         let channel_fits = if transport == Transport::Udp { 65_503 } else { 65_507 };
-        for len in [channel_fits, channel_fits + 1] {
+        for len in [channel_fits, 65_507] {
             assert!(peer.send_to(client.relayed(), &vec![1; len]));
             let expected = usize::from(transport != Transport::Udp || len <= channel_fits);
             assert_eq!(client.frames().len(), expected, "{transport:?} {len} on a channel");

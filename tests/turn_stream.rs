@@ -4,7 +4,7 @@
 mod world;
 
 use turnserver::config::Profile;
-use turnserver::stun::Method;
+use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::address::Transport;
 use turnserver::turn::event::EndReason;
 use turnserver::turn::{DropReason, Event};
@@ -197,6 +197,9 @@ fn what_waits_is_bounded() {
     assert_eq!(world.parked(), 0);
     request(5001);
     assert_eq!(world.parked(), 1);
+    let client = world.client();
+    client.request(Method::ALLOCATE).transport(17).attribute(AttributeType(0xC000), &[0; 4000]).dispatch();
+    assert_eq!((world.parked(), world.drops()), (1, vec![DropReason::Parked, DropReason::TooLarge]));
 }
 
 // Two Allocates at once from one 5-tuple: one allocation, one mismatch, nothing lost.

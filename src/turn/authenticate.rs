@@ -8,7 +8,7 @@ use super::answer::{AnswerBuf, Head, Reject, Success};
 use super::client::Request;
 use super::event::Event;
 use super::io::{Credit, DropReason, LookUpUser, Output, UserRecord, Verdict};
-use super::limits::{KEY_REREAD, NAME_LEN_MAX};
+use super::limits::{KEY_REREAD, NAME_LEN_MAX, PARKED_LEN_MAX};
 use super::nonce::NonceAge;
 use super::parked::{NoRoom, Parked, Waiting};
 use super::request::dispatch;
@@ -97,19 +97,19 @@ impl Server {
         let (Some(realm), Some(nonce)) = (value(AttributeType::REALM), value(AttributeType::NONCE)) else {
             return Err(ErrorCode::BAD_REQUEST.into());
         };
-        let user = match (value(AttributeType::USERNAME), message.has(AttributeType::USERHASH)) {
-            (Some(user), false) => user,
-            // User names are not offered hashed, so no hash names a user.
-            (None, true) => return Err(Reject::Challenge(ErrorCode::UNAUTHENTICATED)),
+        let user = match (message.has(AttributeType::USERNAME), message.has(AttributeType::USERHASH)) {
+            (true, false) => Some(value(AttributeType::USERNAME).ok_or(ErrorCode::BAD_REQUEST)?),
+            (false, true) => None,
             _ => return Err(ErrorCode::BAD_REQUEST.into()),
         };
         // No state, and no look-up, before the client showed that it gets what is sent to its address.
-        match self.settings.nonces.judge(nonce, now.wall, &request.path.tuple) {
-            NonceAge::Foreign => Err(Reject::Challenge(ErrorCode::STALE_NONCE)),
-            _ if realm != self.settings.config.auth.realm.as_bytes() => {
-                Err(Reject::Challenge(ErrorCode::UNAUTHENTICATED))
-            }
-            age => Ok(Claimed { user, age }),
+        let age = self.settings.nonces.judge(nonce, now.wall, &request.path.tuple);
+        let is_ours = realm == self.settings.config.auth.realm.as_bytes();
+        match (age, user) {
+            (NonceAge::Foreign, _) => Err(Reject::Challenge(ErrorCode::STALE_NONCE)),
+            (age, Some(user)) if is_ours => Ok(Claimed { user, age }),
+            // User names are not offered hashed, so no hash names a user.
+            _ => Err(Reject::Challenge(ErrorCode::UNAUTHENTICATED)),
         }
     }
 
@@ -121,7 +121,9 @@ impl Server {
         user: &[u8],
         now: Now,
     ) -> Known {
-        let Some(allocation) = existing.and_then(|id| self.allocations.get_mut(id)) else { return Known::LookUp };
+        let allocation = existing.and_then(|id| self.allocations.get_mut(id));
+        // An allocation that ended must not vouch for a credential that ended as well.
+        let Some(allocation) = allocation.filter(|held| !held.is_expired(now.mono)) else { return Known::LookUp };
         let Some(key) = allocation.owner.key.as_ref().filter(|_| *allocation.owner.user == *user) else {
             return Known::LookUp;
         };
@@ -137,6 +139,9 @@ impl Server {
     }
 
     fn look_up(&mut self, now: Now, request: &Request<'_, '_>, user: &[u8]) -> Verdict {
+        if request.message.bytes().len() > PARKED_LEN_MAX {
+            return Verdict::Drop(DropReason::TooLarge);
+        }
         let waiting = Waiting::User { datagram: request.message.bytes().into() };
         match self.parked.park(Parked { path: request.path, head: Head::of(request.message), waiting }) {
             Ok(id) => {

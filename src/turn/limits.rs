@@ -11,6 +11,10 @@ pub const PEERS_PER_REQUEST_MAX: usize = 64;
 /// Requests waiting for an answer of the world, per worker.
 pub const PARKED_MAX: usize = 4096;
 
+/// A request that waits for its user is kept whole; a longer one is dropped. Names, and the most peers a request may
+/// have, take less.
+pub const PARKED_LEN_MAX: usize = 4096;
+
 /// How long one of them waits before it is forgotten.
 pub const PARKED_SECS: u32 = 5;
 
@@ -36,4 +40,5 @@ pub const ANSWER_LEN_MAX: usize = 1280;
 pub const PORT_REST_SECS: u32 = 30;
 
 const _: () = assert!(REPLAY_SECS < LIFETIME_SECS_DEFAULT, "a replay lives inside its allocation");
+const _: () = assert!(20 + 3 * (4 + 764) + PEERS_PER_REQUEST_MAX * 24 < PARKED_LEN_MAX);
 const _: () = assert!(PARKED_SECS < REPLAY_SECS);

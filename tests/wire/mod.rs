@@ -2,7 +2,7 @@
 //!
 //! `server.rs` starts and stops it and reads what it logs, `client.rs` speaks STUN and TURN over `link.rs`: UDP, TCP or
 //! TLS. Waiting is bounded everywhere and ends with the event; `wait.rs` is the only place that lets time pass.
-#![allow(dead_code, reason = "each suite uses the part that concerns it")]
+#![allow(dead_code, unused_imports, reason = "each suite uses the part that concerns it")]
 
 mod client;
 mod link;

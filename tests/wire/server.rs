@@ -18,6 +18,7 @@ pub(crate) struct Launch {
     args: Vec<String>,
     ips: Vec<&'static str>,
     file: Option<PathBuf>,
+    descriptors: Option<u32>,
 }
 
 /// A server that runs, and is killed when this value goes.
@@ -54,6 +55,7 @@ impl Launch {
             args,
             ips: vec!["127.0.0.1"],
             file: None,
+            descriptors: None,
         }
     }
 
@@ -66,6 +68,12 @@ impl Launch {
     /// Listens on these addresses instead of 127.0.0.1.
     pub(crate) fn listening_on(mut self, ips: &[&'static str]) -> Launch {
         self.ips = ips.to_vec();
+        self
+    }
+
+    /// Runs under this limit of descriptors.
+    pub(crate) fn with_descriptors(mut self, limit: u32) -> Launch {
+        self.descriptors = Some(limit);
         self
     }
 
@@ -129,7 +137,15 @@ impl Launch {
     }
 
     fn command(&self, port: u16) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_turnserver"));
+        let program = env!("CARGO_BIN_EXE_turnserver");
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), program]);
+                shell
+            }
+        };
         match &self.file {
             Some(file) => command.arg("-c").arg(file),
             None => command.arg("-n"),
