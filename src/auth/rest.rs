@@ -12,7 +12,7 @@ use super::LongTermKey;
 pub struct TimedName<'a> {
     /// When the credential ends, in seconds since 1970.
     pub expires_unix: u64,
-    /// The user part; for a bare timestamp the whole name.
+    /// The user part; where there is none, the whole name.
     pub user: &'a [u8],
 }
 
@@ -20,21 +20,25 @@ impl<'a> TimedName<'a> {
     /// Reads `timestamp:user`, `user:timestamp` (coturn takes both) or a bare timestamp. The user part is opaque and may
     /// hold the separator.
     pub fn parse(name: &'a [u8], separator: char) -> Option<TimedName<'a>> {
+        let timed = |expires_unix: u64, user: &'a [u8]| TimedName {
+            expires_unix,
+            user: if user.is_empty() { name } else { user },
+        };
         if let Some(expires_unix) = timestamp(name) {
-            return Some(TimedName { expires_unix, user: name });
+            return Some(timed(expires_unix, name));
         }
         let mut encoded = [0; 4];
         let separator = separator.encode_utf8(&mut encoded).as_bytes();
-        let mut places = name.windows(separator.len()).enumerate().filter(|(_, window)| *window == separator);
-        let (first, _) = places.next()?;
-        let last = places.last().map_or(first, |(place, _)| place);
+        let is_separator = |window: &[u8]| window == separator;
+        let first = name.windows(separator.len()).position(is_separator)?;
+        let last = name.windows(separator.len()).rposition(is_separator)?;
         let split = |place: usize| (&name[..place], &name[place + separator.len()..]);
         let (front, user) = split(first);
         if let Some(expires_unix) = timestamp(front) {
-            return Some(TimedName { expires_unix, user });
+            return Some(timed(expires_unix, user));
         }
         let (user, back) = split(last);
-        timestamp(back).map(|expires_unix| TimedName { expires_unix, user })
+        timestamp(back).map(|expires_unix| timed(expires_unix, user))
     }
 
     /// Whether the credential may be used at `now_unix`; `ahead_secs_max` bounds how far away its end may lie.

@@ -61,10 +61,10 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
         .context("cannot write to standard output")?;
     runtime.block_on(signals.until_stop(&engine));
     engine.stop();
-    if let Some(path) = pidfile {
-        if let Err(error) = std::fs::remove_file(path) {
-            warn!(path = %path.display(), %error, "cannot remove the pid file");
-        }
+    if let Some(path) = pidfile
+        && let Err(error) = std::fs::remove_file(path)
+    {
+        warn!(path = %path.display(), %error, "cannot remove the pid file");
     }
     info!("stopped");
     Ok(())

@@ -11,8 +11,7 @@ use super::close::CloseReason;
 use super::deadlines::Deadlines;
 use super::gate::Pass;
 use super::limits::{
-    CIPHERTEXT_LEN_MAX, CIPHERTEXT_LEN_MAX_UNALLOCATED, KEEPALIVE_AFTER, KEEPALIVE_EVERY, QUEUE_LEN_MAX,
-    UNSENT_LEN_MAX,
+    CIPHERTEXT_LEN_MAX, CIPHERTEXT_LEN_MAX_UNALLOCATED, KEEPALIVE_AFTER, KEEPALIVE_EVERY, QUEUE_LEN_MAX, UNSENT_LEN_MAX,
 };
 use super::queue::WriteQueue;
 use super::session::Session;
@@ -75,6 +74,8 @@ pub(super) struct Handshake {
     /// It counts among the handshakes in flight.
     pub(super) started: bool,
     pub(super) steps: u8,
+    /// Length of whole records that were worked on and kept, as they hold the beginning of a message.
+    pub(super) worked_on: usize,
 }
 
 /// Whose turn it is in a handshake.
@@ -92,7 +93,7 @@ pub(super) enum Turn {
 
 impl Handshake {
     pub(super) fn new(configs: Arc<TlsConfigs>) -> Handshake {
-        Handshake { configs, session: None, turn: Turn::Client, started: false, steps: 0 }
+        Handshake { configs, session: None, turn: Turn::Client, started: false, steps: 0, worked_on: 0 }
     }
 }
 

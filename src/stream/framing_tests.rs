@@ -29,7 +29,11 @@ fn channel_data(number: u16, len: u16) -> Vec<u8> {
 
 #[test]
 fn the_front_tells_how_long_a_message_is() {
-    let cookie_wrong = { let mut bytes = stun(0); bytes[7] = 0x43; bytes };
+    let cookie_wrong = {
+        let mut bytes = stun(0);
+        bytes[7] = 0x43;
+        bytes
+    };
     let cases: Vec<(Vec<u8>, FrameRules, Frame)> = vec![
         (vec![], UNALLOCATED, Frame::Partial),
         (stun(0), UNALLOCATED, Frame::Whole(20)),

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::close::CloseReason;
 use super::connection::{Handshake, Stage, Turn};
 use super::handshake::{Inbox, Step, Stepped, Waker};
-use super::limits::{HANDSHAKE_STEPS_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_SEC, HANDSHAKES_WAITING_MAX};
+use super::limits::{
+    CIPHERTEXT_LEN_MAX, HANDSHAKE_STEPS_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_SEC, HANDSHAKES_WAITING_MAX,
+};
+use super::receive::whole_records_len;
 use super::session::Progress;
 use super::slots::StreamId;
 use super::streams::Streams;
@@ -122,15 +125,15 @@ impl Streams {
         let Some(connection) = self.slots.get_mut(id) else { return Ok(()) };
         let Stage::Handshake(handshake) = &mut connection.stage else { return Ok(()) };
         connection.sealed.bytes.extend_from_slice(&out);
-        let has_news = !connection.received.is_empty();
+        let kept = received.len();
         received.append(&mut connection.received);
         connection.received = received;
         match (result, session) {
             (Ok(Progress::Handshaking), session) => {
                 handshake.session = session;
                 handshake.turn = Turn::Client;
-                // What was there before is done with, whether or not it is still needed.
-                if has_news { connection.take_turn() } else { Ok(()) }
+                handshake.worked_on = whole_records_len(&connection.received[..kept], CIPHERTEXT_LEN_MAX)?;
+                connection.take_turn()
             }
             (Ok(Progress::Established), Some(session)) => {
                 self.offload.forget(handshake);

@@ -105,23 +105,17 @@ impl Connection {
         }
     }
 
-    /// After bytes came: if it was the client's turn and a record is whole, it is ours.
+    /// After bytes came: if it was the client's turn and one more record is whole, it is ours.
     pub(super) fn take_turn(&mut self) -> Result<(), CloseReason> {
         let len_max = self.received_len_max();
-        let is_whole = match record_len(&self.received) {
-            Some(len) if len > len_max => return Err(CloseReason::BadRecord),
-            Some(len) => len <= self.received.len(),
-            None => false,
-        };
-        match &mut self.stage {
-            Stage::Handshake(handshake) if handshake.turn == Turn::Client => {
-                if is_whole {
-                    handshake.turn = Turn::Ours;
-                } else if self.received.len() >= len_max {
-                    return Err(CloseReason::BadRecord);
-                }
-            }
-            _ => {}
+        let Stage::Handshake(handshake) = &mut self.stage else { return Ok(()) };
+        if handshake.turn != Turn::Client {
+            return Ok(());
+        }
+        if whole_records_len(&self.received, len_max)? > handshake.worked_on {
+            handshake.turn = Turn::Ours;
+        } else if self.received.len() >= len_max {
+            return Err(CloseReason::BadRecord);
         }
         Ok(())
     }
@@ -244,10 +238,20 @@ impl Plain<'_> {
     }
 }
 
-/// The length of the first TLS record, header included.
-fn record_len(bytes: &[u8]) -> Option<usize> {
-    let &[_, _, _, l0, l1] = bytes.first_chunk::<RECORD_HEADER_LEN>()?;
-    Some(RECORD_HEADER_LEN + usize::from(u16::from_be_bytes([l0, l1])))
+/// The length of the whole TLS records at the front, headers included; none of them may be longer than `len_max`.
+pub(super) fn whole_records_len(bytes: &[u8], len_max: usize) -> Result<usize, CloseReason> {
+    let mut whole = 0;
+    while let Some(&[_, _, _, l0, l1]) = bytes[whole..].first_chunk::<RECORD_HEADER_LEN>() {
+        let len = RECORD_HEADER_LEN + usize::from(u16::from_be_bytes([l0, l1]));
+        if len > len_max {
+            return Err(CloseReason::BadRecord);
+        }
+        if len > bytes.len() - whole {
+            break;
+        }
+        whole += len;
+    }
+    Ok(whole)
 }
 
 fn is_request(message: &[u8]) -> bool {

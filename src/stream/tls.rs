@@ -216,7 +216,8 @@ fn read_key(path: &Path) -> Result<(PrivateKeyDer<'static>, Vec<CertificateWarni
     })?;
     let mode = fs::metadata(path).map_err(|error| CertificateError::Unreadable { path: path.into(), error })?;
     let mode = mode.permissions().mode() & 0o777;
-    let warnings = if mode & 0o004 == 0 { Vec::new() } else { vec![CertificateWarning::KeyReadable { path: path.into(), mode }] };
+    let warnings =
+        if mode & 0o004 == 0 { Vec::new() } else { vec![CertificateWarning::KeyReadable { path: path.into(), mode }] };
     Ok((key, warnings))
 }
 

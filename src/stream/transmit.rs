@@ -104,7 +104,12 @@ impl Connection {
         // One record a message: some clients take one read for one message.
         while carried < data.len() {
             let rest = &data[carried..];
-            let Frame::Whole(len) = next_frame(rest, OUTGOING) else { break };
+            let len = match next_frame(rest, OUTGOING) {
+                Frame::Whole(len) => len,
+                Frame::Partial if carried > 0 => break,
+                // Not as we send it, but whoever queued it wants it written.
+                Frame::Partial | Frame::Broken(_) => rest.len(),
+            };
             session.seal(&mut self.received, &rest[..len], &mut buffers.sealed).map_err(|_| CloseReason::BadRecord)?;
             carried += len;
         }

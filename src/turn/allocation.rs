@@ -196,6 +196,11 @@ impl Allocations {
         self.slab.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
     /// Every allocation, in the order of its place.
     pub fn iter(&self) -> impl Iterator<Item = &Allocation> {
         self.slab.iter().map(|(_, (_, allocation))| allocation)

@@ -179,10 +179,10 @@ impl Server {
             return self.refuse(now, request, Some(user), Reject::Challenge(ErrorCode::STALE_NONCE), answer);
         }
         let existing = self.allocations.of_tuple(&request.path.tuple);
-        if let Some(allocation) = existing.and_then(|id| self.allocations.get_mut(id)) {
-            if allocation.owner.user == user {
-                allocation.owner.key = Some(Arc::clone(&key));
-            }
+        if let Some(allocation) = existing.and_then(|id| self.allocations.get_mut(id))
+            && allocation.owner.user == user
+        {
+            allocation.owner.key = Some(Arc::clone(&key));
         }
         let owner = Owner { user, key: Some(key), quota: Some(record.quota) };
         self.serve(now, request, existing, owner, answer)
@@ -222,10 +222,10 @@ impl Server {
         answer: &mut AnswerBuf,
     ) -> Verdict {
         // The first, bare request of every client is refused; only one that tried is worth telling.
-        if let Reject::Challenge(code) | Reject::Code(code) = reject {
-            if user.is_some() || code == ErrorCode::BAD_REQUEST {
-                self.tell_refused(request, code, user);
-            }
+        if let Reject::Challenge(code) | Reject::Code(code) = reject
+            && (user.is_some() || code == ErrorCode::BAD_REQUEST)
+        {
+            self.tell_refused(request, code, user);
         }
         let verdict = self.conclude(now, request, None, Err(reject), answer);
         debug_assert!(matches!(verdict, Verdict::Respond(Credit::Unauthenticated)));

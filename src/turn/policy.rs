@@ -10,6 +10,7 @@ use crate::config::{External, IpRange, OwnAddresses, Peers};
 /// addresses clouds answer metadata on.
 const DENIED: &[(&str, u8)] = &[
     ("0.0.0.0", 8),
+    ("100.100.100.200", 32),
     ("168.63.129.16", 32),
     ("169.254.0.0", 16),
     ("192.0.0.0", 24),

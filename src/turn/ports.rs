@@ -161,7 +161,7 @@ impl RelayPorts {
 
     fn fits(&self, used: &[u64], parity: Parity, index: usize) -> bool {
         let is_free = |index: usize| index < self.count && used[index / 64] >> (index % 64) & 1 == 0;
-        let is_even = (usize::from(self.first) + index) % 2 == 0;
+        let is_even = (usize::from(self.first) + index).is_multiple_of(2);
         match parity {
             Parity::Any => is_free(index),
             Parity::Even => is_even && is_free(index),

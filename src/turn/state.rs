@@ -1,6 +1,5 @@
 //! The core's state written out and read back, so that a later process can go on with live allocations.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +18,8 @@ use crate::stun::TransactionId;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     allocations: Vec<SavedAllocation>,
-    reservations: BTreeMap<ReservationToken, Mono>,
+    /// Not a map: formats such as JSON have only text as keys.
+    reservations: Vec<(ReservationToken, Mono)>,
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +75,8 @@ impl Server {
             created: allocation.created,
             traffic: allocation.traffic,
         });
-        Snapshot { allocations: allocations.collect(), reservations: self.reservations.clone() }
+        let reservations = self.reservations.iter().map(|(token, until)| (*token, *until));
+        Snapshot { allocations: allocations.collect(), reservations: reservations.collect() }
     }
 
     /// Takes over what another server wrote out, beside what is held already. The relay sockets it names must be open.

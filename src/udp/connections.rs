@@ -110,9 +110,8 @@ impl Worker {
                 let Destination::Peer { relay, to, own, dont_fragment } = forward.to else { return };
                 let (Some(to), Some(socket)) = (self.resolve(to, own), self.relays.socket(relay.0)) else { return };
                 let pieces = [forward.prefix.as_slice(), &message[forward.range.as_range()], forward.suffix.as_slice()];
-                if let Err(error) = batch::send(socket, to, pieces, dont_fragment) {
-                    self.count_unsent(&error);
-                }
+                let sent = batch::send(socket, to, pieces, dont_fragment);
+                self.note_sent(sent);
             }
             Verdict::Drop(_) => {}
         }

@@ -62,9 +62,8 @@ impl Worker {
 
     fn respond(&mut self, now: Now, path: &ClientPath, credit: Credit) {
         if self.is_affordable(now, path, credit) {
-            if let Err(error) = send_to(&self.listeners, path, self.answer.bytes()) {
-                self.count_unsent(&error);
-            }
+            let sent = send_to(&self.listeners, path, self.answer.bytes());
+            self.note_sent(sent);
         }
     }
 

@@ -60,9 +60,8 @@ impl Worker {
             // A connection that is gone tells so through its end.
             let _ = self.streams.send(now.mono, StreamId::from(to.link), pieces, Kind::Answer);
         } else if self.is_affordable(now, to, *credit) {
-            if let Err(error) = send_to(&self.listeners, to, bytes) {
-                self.count_unsent(&error);
-            }
+            let sent = send_to(&self.listeners, to, bytes);
+            self.note_sent(sent);
         }
     }
 

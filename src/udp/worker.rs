@@ -119,7 +119,9 @@ impl Worker {
         }
     }
 
-    pub(super) fn count_unsent(&mut self, error: &io::Error) {
+    /// Counts what could not be sent, and says so now and then.
+    pub(super) fn note_sent(&mut self, sent: io::Result<()>) {
+        let Err(error) = sent else { return };
         self.unsent += 1;
         if self.unsent.is_power_of_two() {
             warn!(%error, unsent = self.unsent, "a datagram could not be sent");

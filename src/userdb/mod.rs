@@ -14,7 +14,7 @@ use crate::turn::time::UnixTime;
 pub struct Users {
     mode: AuthMode,
     realm: String,
-    statics: HashMap<Box<[u8]>, (Arc<LongTermKey>, Arc<[u8]>), ahash::RandomState>,
+    statics: HashMap<Arc<[u8]>, Arc<LongTermKey>, ahash::RandomState>,
     secrets: Vec<String>,
     separator: char,
     timestamp_ahead_secs_max: Option<u64>,
@@ -35,7 +35,7 @@ impl Users {
                 UserSecret::Password(password) => LongTermKey::derive(name, auth.realm.as_bytes(), password.as_bytes()),
                 UserSecret::Key(raw) => LongTermKey::from_raw(*raw),
             };
-            (name.into(), (Arc::new(key), name.into()))
+            (name.into(), Arc::new(key))
         };
         Users {
             mode: auth.mode,
@@ -52,7 +52,7 @@ impl Users {
         match self.mode {
             AuthMode::StunOnly | AuthMode::Anonymous => None,
             AuthMode::LongTerm => {
-                let (key, quota) = self.statics.get(name)?;
+                let (quota, key) = self.statics.get_key_value(name)?;
                 Some(UserRecord { keys: vec![Arc::clone(key)], quota: Arc::clone(quota), usable: true })
             }
             AuthMode::SharedSecret => Some(self.timed(name, now)),

@@ -93,6 +93,11 @@ impl Setup {
         }
     }
 
+    /// The configuration as it stands.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Changes the configuration.
     pub(crate) fn tune(mut self, change: impl FnOnce(&mut Config)) -> Setup {
         change(&mut self.config);

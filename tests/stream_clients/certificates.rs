@@ -248,7 +248,8 @@ fn a_certificate_can_come_later_and_go() {
     assert!(worker.ends(CloseReason::NotServed));
 
     worker.shared.certificates().change(Some(files.names())).expect("good files");
-    TlsClient::connect(&worker, files.client().into()).shake_hands(&mut worker);
+    let mut client = TlsClient::connect(&worker, files.client().into());
+    client.shake_hands(&mut worker);
 
     worker.shared.certificates().change(None).expect("nothing to read");
     Client::connect(&worker).send(&[0x16, 0x03, 0x01]);

@@ -34,7 +34,10 @@ fn a_request_comes_with_the_way_back_and_the_answer_goes_it() {
     assert_eq!(message, request(7));
     assert_eq!((path.link, path.tuple.transport), (id.into(), Transport::Tcp));
     assert_eq!((path.tuple.client, path.tuple.server), (client.address(), worker.address(Ipv4Addr::LOCALHOST.into())));
-    assert_eq!(worker.streams.send(worker.now, id, [b"ab", b"cde", b"f"], turnserver::stream::Kind::Answer), Sent::Queued);
+    assert_eq!(
+        worker.streams.send(worker.now, id, [b"ab", b"cde", b"f"], turnserver::stream::Kind::Answer),
+        Sent::Queued
+    );
     worker.streams.flush(worker.now, &worker.poller);
     assert_eq!(client.expect(&mut worker, 6), b"abcdef");
 }
@@ -64,14 +67,17 @@ fn a_request_byte_by_byte_is_one() {
 fn channel_data_and_stun_alternate_and_padding_is_counted() {
     let mut worker = Worker::plain();
     let mut client = Client::connect(&worker);
-    let messages = [request(1), channel_data(5, 3), request(2), channel_data(0, 0), channel_data(8, 4), stun(0x0016, 36, 5)];
+    let messages =
+        [request(1), channel_data(5, 3), request(2), channel_data(0, 0), channel_data(8, 4), stun(0x0016, 36, 5)];
     client.send(&messages.concat());
     assert_eq!(worker.messages(6), messages);
 }
 
 #[test]
 fn what_begins_neither_stun_nor_tls_is_closed() {
-    for bytes in [&[0x80u8][..], &[0x50], &[0x40, 0, 0, 0], &[0x16, 0x02], &[0x04], &[0xFF; 65_536], b"GET / HTTP/1.1\r\n\r\n"] {
+    for bytes in
+        [&[0x80u8][..], &[0x50], &[0x40, 0, 0, 0], &[0x16, 0x02], &[0x04], &[0xFF; 65_536], b"GET / HTTP/1.1\r\n\r\n"]
+    {
         let mut worker = Worker::plain();
         let mut client = Client::connect(&worker);
         client.send(bytes);
@@ -200,7 +206,10 @@ fn a_client_that_is_owed_nothing_ends_the_five_tuple_at_once() {
     let address = client.address();
     drop(client);
     assert!(worker.ends(CloseReason::ClientEnded));
-    assert_eq!(worker.closed.iter().map(|tuple| (tuple.client, tuple.transport)).collect::<Vec<_>>(), [(address, Transport::Tcp)]);
+    assert_eq!(
+        worker.closed.iter().map(|tuple| (tuple.client, tuple.transport)).collect::<Vec<_>>(),
+        [(address, Transport::Tcp)]
+    );
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! Keys and passwords against published and derived vectors (RFC 8489 section 9.2.2, RFC 5769 section 2.4, TURN REST).
+
+use serde_json::Value;
+use turnserver::auth::{LongTermKey, rest};
+use turnserver::stun::{AttributeType, Message};
+
+/// Every row of the shared file.
+fn vectors() -> Vec<Value> {
+    let file: Value = serde_json::from_str(include_str!("vectors/vectors.json")).expect("JSON");
+    file["vectors"].as_array().expect("rows").clone()
+}
+
+fn named(name: &str) -> Value {
+    vectors().into_iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no vector {name}"))
+}
+
+fn text<'a>(row: &'a Value, field: &str) -> &'a str {
+    row[field].as_str().unwrap_or_else(|| panic!("{} has no {field}", row["name"]))
+}
+
+fn bytes(row: &Value, field: &str) -> Vec<u8> {
+    hex::decode(text(row, field)).expect("hexadecimal")
+}
+
+// AUTH-015
+#[test]
+fn the_key_is_the_md5_of_name_realm_and_password() {
+    let row = named("rfc8489-9.2.2-md5-key");
+    let [name, realm, password] = text(&row, "input").split(':').collect::<Vec<_>>()[..] else { panic!("three parts") };
+    let key = LongTermKey::derive(name.as_bytes(), realm.as_bytes(), password.as_bytes());
+    assert_eq!(key.raw()[..], bytes(&row, "md5"));
+}
+
+// AUTH-015: RFC 5769 section 2.4, whose password is given as SASLprep leaves it, and every derived message of an MD5 key.
+#[test]
+fn messages_of_md5_users_verify_and_nobody_elses_key_does() {
+    let mut seen = Vec::new();
+    for row in vectors() {
+        let is_md5 = row["hmac_key"].as_str().is_some_and(|key| key.len() == 32);
+        if !is_md5 || row["username"].is_null() {
+            continue;
+        }
+        let message = bytes(&row, "hex");
+        let message = Message::parse(&message).expect("a message");
+        if !message.has(AttributeType::MESSAGE_INTEGRITY) {
+            continue;
+        }
+        let (name, realm) = (text(&row, "username").as_bytes(), text(&row, "realm").as_bytes());
+        let key = LongTermKey::derive(name, realm, text(&row, "password").as_bytes());
+        assert_eq!(key.raw()[..], bytes(&row, "hmac_key"), "{}", row["name"]);
+        assert!(message.verify_integrity(key.integrity()), "{}", row["name"]);
+        for wrong in [
+            LongTermKey::derive(name, realm, b"wrong"),
+            LongTermKey::derive(name, b"elsewhere", text(&row, "password").as_bytes()),
+            LongTermKey::derive(b"nobody", realm, text(&row, "password").as_bytes()),
+            LongTermKey::from_raw([0; 16]),
+        ] {
+            assert!(!message.verify_integrity(wrong.integrity()), "{}", row["name"]);
+        }
+        seen.push(text(&row, "name").to_owned());
+    }
+    assert_eq!(seen, ["rfc5769-2.4-long-term-request", "derived-allocate-legacy-md5"]);
+}
+
+// coturn's databases, and `user=name:0x...`, hold the key itself.
+#[test]
+fn a_key_taken_over_is_the_key_derived() {
+    let derived = LongTermKey::derive(b"user", b"realm", b"pass");
+    assert_eq!(LongTermKey::from_raw(*derived.raw()).raw(), derived.raw());
+}
+
+// AUTH-020, SEC-018
+#[test]
+fn a_key_is_not_shown() {
+    let key = LongTermKey::derive(b"user", b"realm", b"pass");
+    assert_eq!(format!("{key:?} {:?}", key.integrity()), "LongTermKey(..) IntegrityKey(..)");
+}
+
+// REST-002
+#[test]
+fn a_rest_password_is_the_base64_of_an_hmac_over_the_name() {
+    let row = named("turn-rest-credential");
+    let (secret, name) = (text(&row, "secret").as_bytes(), text(&row, "username").as_bytes());
+    assert_eq!(rest::password(secret, name), text(&row, "password_hmac_sha1_base64"));
+    assert_eq!(rest::key(secret, name, b"example.org").raw()[..], bytes(&row, "hmac_key_md5_realm_example_org"));
+    assert_ne!(rest::password(b"south", name), text(&row, "password_hmac_sha1_base64"));
+}

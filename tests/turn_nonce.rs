@@ -1,0 +1,146 @@
+//! Nonces: stateless, of one client, for a while (RFC 8489 section 9.2, section 1 of the decisions).
+
+#[path = "common/mod.rs"]
+mod world;
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use turnserver::turn::address::{FiveTuple, Transport};
+use turnserver::turn::nonce::{NONCE_LEN, NonceAge, Nonces};
+use turnserver::turn::time::UnixTime;
+use world::{sock, tuple};
+
+const KEY: [u8; 32] = [7; 32];
+const LIFETIME: u32 = 600;
+const NOW: UnixTime = UnixTime(1_800_000_000);
+
+fn nonces() -> Nonces {
+    Nonces::new(&KEY, None, "example.org", LIFETIME)
+}
+
+fn at(secs: i64) -> UnixTime {
+    UnixTime(NOW.0.saturating_add_signed(secs))
+}
+
+fn client() -> FiveTuple {
+    tuple(Transport::Udp, "203.0.113.5:4000")
+}
+
+// AUTH-008, AUTH-021; section 1.7 of the field notes on nonces: 5 s of a fleet's clocks.
+#[test]
+fn a_nonce_is_fresh_then_stale_and_never_from_the_future() {
+    let nonce = nonces().mint(NOW, 1, &client());
+    for (secs, age) in [
+        (0, NonceAge::Fresh),
+        (1, NonceAge::Fresh),
+        (599, NonceAge::Fresh),
+        (600, NonceAge::Fresh),
+        (601, NonceAge::Stale),
+        (1_000_000, NonceAge::Stale),
+        (-4, NonceAge::Fresh),
+        (-5, NonceAge::Fresh),
+        (-6, NonceAge::Foreign),
+        (-100_000, NonceAge::Foreign),
+    ] {
+        assert_eq!(nonces().judge(&nonce, at(secs), &client()), age, "{secs} s later");
+    }
+}
+
+#[test]
+fn a_lifetime_of_zero_never_ends() {
+    let nonces = Nonces::new(&KEY, None, "example.org", 0);
+    let nonce = nonces.mint(NOW, 1, &client());
+    assert_eq!(nonces.judge(&nonce, at(1_000_000_000), &client()), NonceAge::Fresh);
+}
+
+// AUTH-002, AUTH-011; bound to the address, and on UDP to the port; one client's streams share a nonce.
+#[test]
+fn a_nonce_is_of_one_client() {
+    let nonces = nonces();
+    let judge = |made_for: FiveTuple, shown_by: FiveTuple| nonces.judge(&nonces.mint(NOW, 1, &made_for), NOW, &shown_by);
+    let udp = |addr| tuple(Transport::Udp, addr);
+    let tcp = |addr| tuple(Transport::Tcp, addr);
+    let tls = |addr| tuple(Transport::Tls, addr);
+    assert_eq!(judge(udp("203.0.113.5:4000"), udp("203.0.113.5:4000")), NonceAge::Fresh);
+    assert_eq!(judge(udp("203.0.113.5:4000"), udp("203.0.113.5:4001")), NonceAge::Foreign);
+    assert_eq!(judge(udp("203.0.113.5:4000"), udp("203.0.113.6:4000")), NonceAge::Foreign);
+    assert_eq!(judge(udp("[2a00::1]:4000"), udp("[2a00::2]:4000")), NonceAge::Foreign);
+    assert_eq!(judge(tcp("203.0.113.5:4000"), tcp("203.0.113.5:4001")), NonceAge::Fresh);
+    assert_eq!(judge(tcp("203.0.113.5:4000"), tls("203.0.113.5:9")), NonceAge::Fresh);
+    assert_eq!(judge(tcp("203.0.113.5:4000"), tcp("203.0.113.6:4000")), NonceAge::Foreign);
+    assert_eq!(judge(tcp("[2a00::1]:4000"), tls("[2a00::1]:5")), NonceAge::Fresh);
+    assert_eq!(judge(tcp("203.0.113.5:4000"), udp("203.0.113.5:4000")), NonceAge::Foreign);
+    assert_eq!(judge(udp("203.0.113.5:4000"), tcp("203.0.113.5:4000")), NonceAge::Foreign);
+    let mapped = FiveTuple { client: sock("[::ffff:203.0.113.5]:4000"), ..tcp("203.0.113.5:4000") };
+    assert_eq!(judge(tcp("203.0.113.5:4000"), mapped), NonceAge::Foreign);
+}
+
+#[test]
+fn a_nonce_is_of_one_realm_and_one_key() {
+    let nonce = nonces().mint(NOW, 1, &client());
+    let judge = |nonces: Nonces| nonces.judge(&nonce, NOW, &client());
+    assert_eq!(judge(Nonces::new(&KEY, None, "example.org", LIFETIME)), NonceAge::Fresh, "another worker, a restart");
+    assert_eq!(judge(Nonces::new(&KEY, None, "example.com", LIFETIME)), NonceAge::Foreign);
+    assert_eq!(judge(Nonces::new(&[8; 32], None, "example.org", LIFETIME)), NonceAge::Foreign);
+    assert_eq!(judge(Nonces::new(&[8; 32], Some(&KEY), "example.org", LIFETIME)), NonceAge::Fresh, "the key before");
+    assert_eq!(judge(Nonces::new(&[8; 32], Some(&[9; 32]), "example.org", LIFETIME)), NonceAge::Foreign);
+    let stale = Nonces::new(&[8; 32], Some(&KEY), "example.org", LIFETIME).judge(&nonce, at(601), &client());
+    assert_eq!(stale, NonceAge::Stale);
+}
+
+// BID-022, AUTH-032: whatever is altered is not ours.
+#[test]
+fn a_nonce_altered_at_any_place_is_foreign() {
+    let nonces = nonces();
+    let nonce = nonces.mint(NOW, 0xDEAD_BEEF, &client());
+    for place in 0..NONCE_LEN {
+        for byte in 0..=255_u8 {
+            let mut altered = nonce;
+            altered[place] = byte;
+            let expected = if altered == nonce { NonceAge::Fresh } else { NonceAge::Foreign };
+            assert_eq!(nonces.judge(&altered, NOW, &client()), expected, "byte {byte:#04x} at {place}");
+        }
+    }
+    for len in 0..NONCE_LEN {
+        assert_eq!(nonces.judge(&nonce[..len], NOW, &client()), NonceAge::Foreign);
+    }
+    for more in [&b"A"[..], b"=", b"\0", b"AAAA"] {
+        assert_eq!(nonces.judge(&[&nonce[..], more].concat(), NOW, &client()), NonceAge::Foreign);
+        assert_eq!(nonces.judge(&[more, &nonce[..]].concat(), NOW, &client()), NonceAge::Foreign);
+    }
+    assert_eq!(nonces.judge(&[b'A'; 763], NOW, &client()), NonceAge::Foreign);
+}
+
+// AUTH-003, STUN-027: characters of a quoted string, and never twice the same.
+#[test]
+fn nonces_are_short_printable_and_different() {
+    let nonces = nonces();
+    let minted: BTreeSet<[u8; NONCE_LEN]> = (0..10_000).map(|salt| nonces.mint(NOW, salt, &client())).collect();
+    assert_eq!(minted.len(), 10_000);
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-' || *byte == b'_';
+    assert!(minted.iter().all(|nonce| nonce.iter().all(is_plain)));
+    assert_eq!(NONCE_LEN, 28, "the 401 of section 3 of the decisions counts with it");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_not_minted_is_foreign(nonce in prop::collection::vec(any::<u8>(), 0..60)) {
+        prop_assert_eq!(nonces().judge(&nonce, NOW, &client()), NonceAge::Foreign);
+    }
+
+    #[test]
+    fn whatever_text_of_the_right_length_is_foreign(nonce in "[A-Za-z0-9_-]{28}") {
+        prop_assert_eq!(nonces().judge(nonce.as_bytes(), NOW, &client()), NonceAge::Foreign);
+    }
+
+    #[test]
+    fn what_was_minted_is_fresh_for_its_lifetime(salt in any::<u32>(), made in 0..4_000_000_000_u64, later in 0..2_000_u64) {
+        let nonces = nonces();
+        let nonce = nonces.mint(UnixTime(made), salt, &client());
+        let age = nonces.judge(&nonce, UnixTime(made + later), &client());
+        prop_assert_eq!(age, if later <= u64::from(LIFETIME) { NonceAge::Fresh } else { NonceAge::Stale });
+    }
+}
