@@ -12,9 +12,9 @@ use tracing::warn;
 
 use super::addresses::ListenAddresses;
 use super::checks::{self, Descriptors};
+use super::connections::Acceptor;
 use super::journal::Journal;
 use super::shared::Shared;
-use super::connections::Acceptor;
 use super::socket;
 use super::sys::Arena;
 use super::wake::Wake;
@@ -58,7 +58,7 @@ pub enum StartError {
     #[error("{0} is in use: another program, or another instance of this server, listens there")]
     InUse(SocketAddr),
     /// The system refuses an address.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -66,7 +66,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// Anything else the system refuses.
-    #[error("{what}: {source}")]
+    #[error("{what}")]
     System {
         /// What was tried.
         what: &'static str,

@@ -139,6 +139,10 @@ impl TestClient {
         }
     }
 
+    pub(crate) fn has_allocated(&self) -> bool {
+        !self.relayed.borrow().is_empty()
+    }
+
     /// Its first relayed address.
     pub(crate) fn relayed(&self) -> SocketAddr {
         *self.relayed.borrow().first().expect("it has allocated")

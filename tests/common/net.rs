@@ -163,6 +163,11 @@ impl World {
             .fold((0, 0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2))
     }
 
+    /// Places taken in the quotas.
+    pub(crate) fn quota_total(&self) -> u32 {
+        self.inner().quotas.total()
+    }
+
     pub(crate) fn reservations(&self) -> usize {
         self.inner().reservations.len()
     }

@@ -69,3 +69,23 @@ fn without_users_only_stun_is_served_and_the_log_says_so() {
     let mut client = Client::udp(server.addr);
     assert_eq!(client.binding().mapped(), client.local());
 }
+
+#[test]
+fn an_address_that_cannot_be_listened_on_is_told_once() {
+    // RFC 5737: no host has this one.
+    let ended = Launch::new(&[]).listening_on(&["198.51.100.7"]).run();
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.log.matches("cannot listen on 198.51.100.7").count(), 1, "{}", ended.log);
+    assert_eq!(ended.log.matches("os error").count(), 1, "{}", ended.log);
+}
+
+#[test]
+fn a_second_server_on_the_same_port_is_refused() {
+    let server = launch(&[]).start();
+    let port = format!("--listening-port={}", server.addr.port());
+    let ended = Launch::new(&["--no-tcp", &port]).run();
+    assert!(ended.log.contains(&format!("{} is in use", server.addr)), "{}", ended.log);
+    let ended = Launch::new(&["--no-udp", &port]).run();
+    assert!(ended.log.contains(&format!("{} is in use", server.addr)), "{}", ended.log);
+    assert_eq!(alice(&server).allocate().code(), 0, "the first one goes on");
+}

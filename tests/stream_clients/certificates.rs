@@ -21,14 +21,14 @@ use crate::worker::{ALL, Worker};
 const RSA_KEY: &str = include_str!("rsa_key.pem");
 
 /// A certificate and its key in files.
-pub struct Files {
+pub(crate) struct Files {
     folder: TempDir,
-    pub key: KeyPair,
-    pub der: CertificateDer<'static>,
+    pub(crate) key: KeyPair,
+    pub(crate) der: CertificateDer<'static>,
 }
 
 impl Files {
-    pub fn new(name: &str) -> Files {
+    pub(crate) fn new(name: &str) -> Files {
         Files::with_key(name, KeyPair::generate().expect("a key"))
     }
 
@@ -43,7 +43,7 @@ impl Files {
         self.folder.path().join(name)
     }
 
-    pub fn names(&self) -> TlsFiles {
+    pub(crate) fn names(&self) -> TlsFiles {
         TlsFiles { cert: self.path("cert.pem"), key: self.path("key.pem") }
     }
 
@@ -68,7 +68,7 @@ impl Files {
         self.der = new.der.clone();
     }
 
-    pub fn load(&self) -> Certificates {
+    pub(crate) fn load(&self) -> Certificates {
         let (certificates, warnings) = Certificates::load(self.names()).expect("good files");
         assert_eq!(warnings, []);
         certificates
@@ -78,7 +78,7 @@ impl Files {
         Certificates::load(self.names()).expect_err("broken files")
     }
 
-    pub fn client(&self) -> ClientConfig {
+    pub(crate) fn client(&self) -> ClientConfig {
         trusting(&TLS13, self.der.clone())
     }
 }

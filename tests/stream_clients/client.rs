@@ -13,10 +13,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::worker::Worker;
 
 /// Both versions that are served.
-pub const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
+pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
 /// A STUN message of this type with `len` bytes behind its header.
-pub fn stun(kind: u16, len: usize, fill: u8) -> Vec<u8> {
+pub(crate) fn stun(kind: u16, len: usize, fill: u8) -> Vec<u8> {
     let mut message = kind.to_be_bytes().to_vec();
     message.extend(u16::try_from(len).expect("a STUN length").to_be_bytes());
     message.extend([0x21, 0x12, 0xA4, 0x42]);
@@ -26,12 +26,12 @@ pub fn stun(kind: u16, len: usize, fill: u8) -> Vec<u8> {
 }
 
 /// A Binding request.
-pub fn request(fill: u8) -> Vec<u8> {
+pub(crate) fn request(fill: u8) -> Vec<u8> {
     stun(0x0001, 0, fill)
 }
 
 /// ChannelData of `len` bytes, padded.
-pub fn channel_data(len: usize, fill: u8) -> Vec<u8> {
+pub(crate) fn channel_data(len: usize, fill: u8) -> Vec<u8> {
     let mut message = vec![0x40, 0x00];
     message.extend(u16::try_from(len).expect("a ChannelData length").to_be_bytes());
     message.resize(4 + len, fill);
@@ -40,21 +40,21 @@ pub fn channel_data(len: usize, fill: u8) -> Vec<u8> {
 }
 
 /// A client on TCP.
-pub struct Client {
-    pub socket: TcpStream,
+pub(crate) struct Client {
+    pub(crate) socket: TcpStream,
     /// What came, and was not looked at.
-    pub received: Vec<u8>,
+    pub(crate) received: Vec<u8>,
     /// The server closed or broke the connection.
-    pub ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl Client {
-    pub fn connect(worker: &Worker) -> Client {
+    pub(crate) fn connect(worker: &Worker) -> Client {
         Client::connect_from(worker, Ipv4Addr::LOCALHOST.into(), None)
     }
 
     /// Connects from this loopback address, with a receive buffer of this size.
-    pub fn connect_from(worker: &Worker, ip: IpAddr, receive_len: Option<usize>) -> Client {
+    pub(crate) fn connect_from(worker: &Worker, ip: IpAddr, receive_len: Option<usize>) -> Client {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).expect("a socket");
         if let Some(len) = receive_len {
             socket.set_recv_buffer_size(len).expect("an option");
@@ -66,17 +66,17 @@ impl Client {
         Client { socket: socket.into(), received: Vec::new(), ended: false }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.socket.local_addr().expect("a connected socket")
     }
 
     /// Writes what the kernel takes at once, which is all of it in these tests.
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         (&self.socket).write_all(bytes).expect("room in the kernel");
     }
 
     /// Writes as the worker reads.
-    pub fn send_all(&mut self, worker: &mut Worker, bytes: &[u8]) {
+    pub(crate) fn send_all(&mut self, worker: &mut Worker, bytes: &[u8]) {
         let mut rest = bytes;
         worker.until(|_| {
             while !rest.is_empty() {
@@ -90,12 +90,12 @@ impl Client {
         });
     }
 
-    pub fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         self.socket.shutdown(Shutdown::Write).expect("a connected socket");
     }
 
     /// Takes what the kernel has.
-    pub fn receive(&mut self) {
+    pub(crate) fn receive(&mut self) {
         let mut buffer = [0; 64 * 1024];
         loop {
             match (&self.socket).read(&mut buffer) {
@@ -108,7 +108,7 @@ impl Client {
     }
 
     /// Waits for `len` bytes and takes them.
-    pub fn expect(&mut self, worker: &mut Worker, len: usize) -> Vec<u8> {
+    pub(crate) fn expect(&mut self, worker: &mut Worker, len: usize) -> Vec<u8> {
         worker.until(|_| {
             self.receive();
             (self.received.len() >= len).then_some(())
@@ -116,7 +116,7 @@ impl Client {
         self.received.drain(..len).collect()
     }
 
-    pub fn expect_end(&mut self, worker: &mut Worker) {
+    pub(crate) fn expect_end(&mut self, worker: &mut Worker) {
         worker.until(|_| {
             self.receive();
             self.ended.then_some(())
@@ -125,23 +125,23 @@ impl Client {
 }
 
 /// A client on TLS.
-pub struct TlsClient {
-    pub tls: ClientConnection,
-    pub tcp: Client,
+pub(crate) struct TlsClient {
+    pub(crate) tls: ClientConnection,
+    pub(crate) tcp: Client,
     /// Data that came.
-    pub received: Vec<u8>,
+    pub(crate) received: Vec<u8>,
     /// The server said good-bye.
-    pub closed: bool,
+    pub(crate) closed: bool,
     /// Why the handshake or the connection failed.
-    pub error: Option<rustls::Error>,
+    pub(crate) error: Option<rustls::Error>,
 }
 
 impl TlsClient {
-    pub fn connect(worker: &Worker, config: Arc<ClientConfig>) -> TlsClient {
+    pub(crate) fn connect(worker: &Worker, config: Arc<ClientConfig>) -> TlsClient {
         TlsClient::over(Client::connect(worker), config)
     }
 
-    pub fn over(tcp: Client, config: Arc<ClientConfig>) -> TlsClient {
+    pub(crate) fn over(tcp: Client, config: Arc<ClientConfig>) -> TlsClient {
         let name = ServerName::try_from("turn.example.org").expect("a name");
         let mut tls = ClientConnection::new(config, name).expect("a client");
         tls.set_buffer_limit(None);
@@ -149,7 +149,7 @@ impl TlsClient {
     }
 
     /// Moves bytes both ways as far as they go.
-    pub fn pump(&mut self) {
+    pub(crate) fn pump(&mut self) {
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut self.tcp.socket) {
                 Ok(_) => {}
@@ -173,7 +173,7 @@ impl TlsClient {
     }
 
     /// Waits until both sides are done; with TLS 1.3 the client is first.
-    pub fn shake_hands(&mut self, worker: &mut Worker) {
+    pub(crate) fn shake_hands(&mut self, worker: &mut Worker) {
         let before = worker.streams.tally().handshakes;
         worker.until(|worker| {
             self.pump();
@@ -183,7 +183,7 @@ impl TlsClient {
     }
 
     /// Sends data in one record, or as many as it needs.
-    pub fn send(&mut self, worker: &mut Worker, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, worker: &mut Worker, bytes: &[u8]) {
         self.tls.writer().write_all(bytes).expect("memory takes everything");
         worker.until(|_| {
             self.pump();
@@ -191,7 +191,7 @@ impl TlsClient {
         });
     }
 
-    pub fn expect(&mut self, worker: &mut Worker, len: usize) -> Vec<u8> {
+    pub(crate) fn expect(&mut self, worker: &mut Worker, len: usize) -> Vec<u8> {
         worker.until(|_| {
             self.pump();
             assert_eq!(self.error, None);
@@ -200,7 +200,7 @@ impl TlsClient {
         self.received.drain(..len).collect()
     }
 
-    pub fn expect_end(&mut self, worker: &mut Worker) {
+    pub(crate) fn expect_end(&mut self, worker: &mut Worker) {
         worker.until(|_| {
             self.pump();
             self.tcp.ended.then_some(())
@@ -209,7 +209,7 @@ impl TlsClient {
 }
 
 /// A client that trusts this certificate.
-pub fn trusting(version: &'static SupportedProtocolVersion, root: CertificateDer<'static>) -> ClientConfig {
+pub(crate) fn trusting(version: &'static SupportedProtocolVersion, root: CertificateDer<'static>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(root).expect("a root");
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -15,7 +15,7 @@ fn none() -> Certificates {
 }
 
 /// A client that has sent one message already.
-pub fn begun(worker: &mut Worker) -> (Client, turnserver::stream::StreamId) {
+pub(crate) fn begun(worker: &mut Worker) -> (Client, turnserver::stream::StreamId) {
     let mut client = Client::connect(worker);
     let id = worker.accepted();
     client.send(&request(1));

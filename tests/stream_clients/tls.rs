@@ -12,7 +12,7 @@ use crate::client::{Client, TlsClient, VERSIONS, channel_data, request, stun, tr
 use crate::worker::{ALL, Worker};
 
 /// A client whose handshake is over, and its connection.
-pub fn established(worker: &mut Worker, files: &Files) -> (TlsClient, StreamId) {
+pub(crate) fn established(worker: &mut Worker, files: &Files) -> (TlsClient, StreamId) {
     let mut client = TlsClient::connect(worker, files.client().into());
     let id = worker.accepted();
     client.shake_hands(worker);
@@ -193,7 +193,8 @@ fn much_data_comes_through_both_ways() {
 #[test]
 fn protocol_names_of_rfc_7443_are_chosen_and_others_ignored() {
     let (files, mut worker) = serving();
-    let cases: [(&[&[u8]], Option<&[u8]>); 5] = [
+    type Names<'a> = &'a [&'a [u8]];
+    let cases: [(Names<'_>, Option<&[u8]>); 5] = [
         (&[], None),
         (&[b"stun.turn"], Some(b"stun.turn")),
         (&[b"h2", b"stun.nat-discovery"], Some(b"stun.nat-discovery")),

@@ -15,7 +15,7 @@ use turnserver::turn::io::ClientPath;
 use turnserver::turn::time::Mono;
 
 /// Everything is served.
-pub const ALL: StreamSettings = StreamSettings { tcp: true, tls: true, channel_number_max: 0x4FFF };
+pub(crate) const ALL: StreamSettings = StreamSettings { tcp: true, tls: true, channel_number_max: 0x4FFF };
 
 /// How long one turn waits for something to happen.
 const TURN: Duration = Duration::from_millis(5);
@@ -24,37 +24,37 @@ const TURN: Duration = Duration::from_millis(5);
 const TURNS_MAX: usize = 2000;
 
 /// The worker and what it has seen.
-pub struct Worker {
-    pub streams: Streams,
-    pub shared: Arc<StreamShared>,
-    pub poller: Poller,
-    pub now: Mono,
+pub(crate) struct Worker {
+    pub(crate) streams: Streams,
+    pub(crate) shared: Arc<StreamShared>,
+    pub(crate) poller: Poller,
+    pub(crate) now: Mono,
     /// Messages, each with the way back.
-    pub inbox: Vec<(ClientPath, Bytes)>,
+    pub(crate) inbox: Vec<(ClientPath, Bytes)>,
     /// What became of each accepted connection.
-    pub opened: Vec<Option<StreamId>>,
-    pub closed: Vec<FiveTuple>,
+    pub(crate) opened: Vec<Option<StreamId>>,
+    pub(crate) closed: Vec<FiveTuple>,
     /// How often the handshake threads woke the worker.
-    pub wakes: Arc<AtomicUsize>,
+    pub(crate) wakes: Arc<AtomicUsize>,
     /// When false, a wake-up is noticed but handshakes stay where they are.
-    pub takes_handshakes: bool,
+    pub(crate) takes_handshakes: bool,
     /// Makes an answer of each message.
-    pub answer: fn(&[u8]) -> Option<Vec<u8>>,
+    pub(crate) answer: fn(&[u8]) -> Option<Vec<u8>>,
     listener: TcpListener,
     wake: Arc<rustix::fd::OwnedFd>,
 }
 
 impl Worker {
-    pub fn new(settings: StreamSettings, certificates: Certificates) -> Worker {
+    pub(crate) fn new(settings: StreamSettings, certificates: Certificates) -> Worker {
         let shared = StreamShared::new(settings, certificates, 1000, [1, 2, 3, 4]).expect("threads");
         Worker::with_shared(Arc::new(shared))
     }
 
-    pub fn plain() -> Worker {
+    pub(crate) fn plain() -> Worker {
         Worker::new(ALL, Certificates::none().expect("randomness"))
     }
 
-    pub fn with_shared(shared: Arc<StreamShared>) -> Worker {
+    pub(crate) fn with_shared(shared: Arc<StreamShared>) -> Worker {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
         listener.set_nonblocking(true).expect("an option");
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).expect("an eventfd"));
@@ -87,12 +87,12 @@ impl Worker {
     }
 
     /// Where a client reaches it, from this loopback address.
-    pub fn address(&self, ip: IpAddr) -> SocketAddr {
+    pub(crate) fn address(&self, ip: IpAddr) -> SocketAddr {
         SocketAddr::new(ip, self.listener.local_addr().expect("a bound socket").port())
     }
 
     /// One wake-up, as the engine has it.
-    pub fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         let mut ready = Vec::new();
         self.poller.wait(&mut ready, Some(TURN)).expect("an epoll set");
         for ready in ready {
@@ -145,7 +145,7 @@ impl Worker {
     }
 
     /// Turns until `done` gives something.
-    pub fn until<T>(&mut self, mut done: impl FnMut(&mut Worker) -> Option<T>) -> T {
+    pub(crate) fn until<T>(&mut self, mut done: impl FnMut(&mut Worker) -> Option<T>) -> T {
         for _ in 0..TURNS_MAX {
             if let Some(it) = done(self) {
                 return it;
@@ -156,31 +156,31 @@ impl Worker {
     }
 
     /// Turns a few times, so that whatever could happen has happened.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for _ in 0..6 {
             self.turn();
         }
     }
 
     /// Lets virtual time pass, all at once, and turns until that has had its effect.
-    pub fn advance(&mut self, duration: Duration) {
+    pub(crate) fn advance(&mut self, duration: Duration) {
         self.now = self.now + duration;
         self.turn();
         self.turn();
     }
 
-    pub fn advance_secs(&mut self, secs: u64) {
+    pub(crate) fn advance_secs(&mut self, secs: u64) {
         self.advance(Duration::from_secs(secs));
     }
 
     /// Waits for the next connection to be accepted.
-    pub fn accepted(&mut self) -> StreamId {
+    pub(crate) fn accepted(&mut self) -> StreamId {
         let before = self.opened.len();
         self.until(|worker| worker.opened.get(before).copied()).expect("an accepted connection")
     }
 
     /// Waits until a connection has ended, and says whether it was for `reason`.
-    pub fn ends(&mut self, reason: CloseReason) -> bool {
+    pub(crate) fn ends(&mut self, reason: CloseReason) -> bool {
         let all = |worker: &Worker| reasons().iter().map(|reason| worker.streams.tally().closed(*reason)).sum::<u64>();
         let before = self.streams.tally().closed(reason);
         let total = all(self);
@@ -189,22 +189,22 @@ impl Worker {
     }
 
     /// Waits for `count` messages and gives their bytes.
-    pub fn messages(&mut self, count: usize) -> Vec<Bytes> {
+    pub(crate) fn messages(&mut self, count: usize) -> Vec<Bytes> {
         self.until(|worker| (worker.inbox.len() >= count).then_some(()));
         self.inbox.drain(..).map(|(_, message)| message).collect()
     }
 
-    pub fn answer(&mut self, id: StreamId, bytes: &[u8]) -> Sent {
+    pub(crate) fn answer(&mut self, id: StreamId, bytes: &[u8]) -> Sent {
         self.streams.send(self.now, id, [bytes, b"", b""], Kind::Answer)
     }
 
-    pub fn relay(&mut self, id: StreamId, bytes: &[u8]) -> Sent {
+    pub(crate) fn relay(&mut self, id: StreamId, bytes: &[u8]) -> Sent {
         self.streams.send(self.now, id, [&bytes[..4], &bytes[4..], b""], Kind::Relayed)
     }
 }
 
 /// Every reason that the tests expect.
-pub fn reasons() -> [CloseReason; CloseReason::COUNT] {
+pub(crate) fn reasons() -> [CloseReason; CloseReason::COUNT] {
     use CloseReason::*;
     [
         ClientEnded,
