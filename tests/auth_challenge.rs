@@ -167,7 +167,9 @@ fn who_is_unknown_and_who_is_wrong_gets_the_same_bytes() {
             allocate(&client).username(b"alice\0"),
             allocate(&client).username(b"ALICE"),
             allocate(&client).key(BOB.key()),
-            allocate(&client).without(AttributeType::MESSAGE_INTEGRITY).behind(AttributeType::MESSAGE_INTEGRITY, &[0; 20]),
+            allocate(&client)
+                .without(AttributeType::MESSAGE_INTEGRITY)
+                .behind(AttributeType::MESSAGE_INTEGRITY, &[0; 20]),
         ] {
             let reply = request.id(id).once().expect("an answer");
             assert_challenge(&reply, 401);
@@ -223,7 +225,9 @@ fn integrity_of_another_length_is_not_valid() {
     for len in [0, 4, 16, 19, 21, 24, 32] {
         let mut value = mac.clone();
         value.resize(len, 0);
-        let request = allocate(&client).without(AttributeType::MESSAGE_INTEGRITY).behind(AttributeType::MESSAGE_INTEGRITY, &value);
+        let request = allocate(&client)
+            .without(AttributeType::MESSAGE_INTEGRITY)
+            .behind(AttributeType::MESSAGE_INTEGRITY, &value);
         assert_challenge(&request.once().expect("an answer"), 401);
     }
     assert_eq!(world.allocations(), 0);
@@ -307,12 +311,27 @@ fn phrases_and_software_follow_their_switches() {
         let client = world.client();
         assert_eq!(allocate(&client).bare().once().expect("an answer").phrase(), unsigned, "{profile} {lines}");
         assert_eq!(client.request(Method::REFRESH).once().expect("an answer").phrase(), signed, "{profile} {lines}");
-        assert_eq!(Setup::of(profile).build().client().request(Method::BINDING).bare().once().map(|reply| reply.has(AttributeType::SOFTWARE)), Some(false));
+        assert_eq!(
+            Setup::of(profile)
+                .build()
+                .client()
+                .request(Method::BINDING)
+                .bare()
+                .once()
+                .map(|reply| reply.has(AttributeType::SOFTWARE)),
+            Some(false)
+        );
     }
     let world = Setup::with(Profile::Default, "software-attribute = true").build();
     let client = world.client();
-    for request in [allocate(&client).bare(), allocate(&client), client.request(Method::REFRESH).lifetime(0), client.request(Method::REFRESH)] {
-        let software = request.once().and_then(|reply| reply.value(AttributeType::SOFTWARE)).expect("it is switched on");
+    for request in [
+        allocate(&client).bare(),
+        allocate(&client),
+        client.request(Method::REFRESH).lifetime(0),
+        client.request(Method::REFRESH),
+    ] {
+        let software =
+            request.once().and_then(|reply| reply.value(AttributeType::SOFTWARE)).expect("it is switched on");
         assert!(software.starts_with(b"turnserver-"));
     }
 }

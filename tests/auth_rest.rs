@@ -98,7 +98,8 @@ fn a_credential_is_good_until_its_timestamp_and_not_too_far_ahead() {
     let far = i64::MAX;
     for (profile, ahead) in [(Profile::Default, 7 * DAY), (Profile::Coturn, far), (Profile::Hardened, DAY)] {
         let world = server(profile);
-        let cases = [(-1, false), (0, true), (60, true), (DAY, true), (ahead, true), (ahead.saturating_add(1), ahead == far)];
+        let cases =
+            [(-1, false), (0, true), (60, true), (DAY, true), (ahead, true), (ahead.saturating_add(1), ahead == far)];
         for (secs, is_good) in cases {
             let client = holder(&world, &format!("{}:fred", in_secs(secs)), SECRET);
             let expected = if is_good { Ok(()) } else { Err(401) };
@@ -116,7 +117,9 @@ fn a_credential_is_good_until_its_timestamp_and_not_too_far_ahead() {
 fn every_form_of_the_name_is_signed_with_its_password() {
     let world = server(Profile::Default);
     let until = in_secs(3600);
-    for name in [format!("{until}"), format!("{until}:a:b"), format!("@a:matrix.org:{until}"), format!("{until}:@a:m.org")] {
+    for name in
+        [format!("{until}"), format!("{until}:a:b"), format!("@a:matrix.org:{until}"), format!("{until}:@a:m.org")]
+    {
         assert!(holder(&world, &name, SECRET).allocate().is_ok(), "{name}");
         assert_eq!(holder(&world, &name, "another secret").allocate(), Err(401), "{name}");
     }
@@ -161,7 +164,11 @@ fn several_secrets_are_good_at_once() {
     for secret in ["old-secret-1", "new-secret-2", "third-secret-3"] {
         let client = holder(&world, &format!("{}:fred", in_secs(60)), secret);
         let reply = client.request(Method::ALLOCATE).transport(17).send().expect("an answer");
-        assert_eq!((reply.code(), reply.is_signed_by(&client.key())), (200, true), "{secret}: answered with its own key");
+        assert_eq!(
+            (reply.code(), reply.is_signed_by(&client.key())),
+            (200, true),
+            "{secret}: answered with its own key"
+        );
         assert_eq!(client.refresh(None), Ok(600));
     }
     assert_eq!(holder(&world, &format!("{}:fred", in_secs(60)), "fourth").allocate(), Err(401));

@@ -35,7 +35,10 @@ fn a_live_allocation_needs_no_look_up() {
     let client = allocated(&world);
     world.look_ups(Pace::Held);
     let peer = world.peer("8.8.4.4:5000");
-    assert_eq!((client.refresh(None), client.permit(&[peer.addr()]), client.bind(0x4000, peer.addr())), (Ok(600), 200, 200));
+    assert_eq!(
+        (client.refresh(None), client.permit(&[peer.addr()]), client.bind(0x4000, peer.addr())),
+        (Ok(600), 200, 200)
+    );
     assert_eq!(client.request(Method::ALLOCATE).transport(17).code(), 437);
     assert_eq!((world.lookups(), client.refresh(Some(0))), (0, Ok(0)));
 }

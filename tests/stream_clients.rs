@@ -12,6 +12,8 @@ mod gate;
 mod handshakes;
 #[path = "stream_clients/plain.rs"]
 mod plain;
+#[path = "stream_clients/random.rs"]
+mod random;
 #[path = "stream_clients/tls.rs"]
 mod tls;
 #[path = "stream_clients/worker.rs"]

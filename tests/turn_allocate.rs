@@ -234,9 +234,9 @@ fn attributes_before_message_integrity_come_in_any_order() {
     }
     assert_eq!(orders.len(), 120);
     for order in orders {
-        let request = order.iter().fold(client.request(Method::ALLOCATE), |request, part| {
-            request.attribute(parts[*part].0, parts[*part].1)
-        });
+        let request = order
+            .iter()
+            .fold(client.request(Method::ALLOCATE), |request, part| request.attribute(parts[*part].0, parts[*part].1));
         let own = [AttributeType::USERNAME, AttributeType::REALM, AttributeType::NONCE];
         let request = own.into_iter().fold(request, Request::without);
         assert_eq!(request.code(), 200, "{order:?}");
@@ -261,7 +261,8 @@ fn without_a_free_port_the_answer_is_508_and_nothing_is_left_behind() {
 fn a_failed_allocate_does_not_stand_in_the_way() {
     let world = World::of(Profile::Default);
     let client = world.client();
-    let failures: [(u16, fn(Request<'_>) -> Request<'_>); 5] = [
+    type Fill = fn(Request<'_>) -> Request<'_>;
+    let failures: [(u16, Fill); 5] = [
         (400, |request| request),
         (442, |request| request.transport(6)),
         (440, |request| request.transport(17).family(3)),

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::address::Transport;
-use world::{BOB, Pace, Request, Setup, TestClient, World, sock};
+use world::{BOB, Pace, Setup, TestClient, World, sock};
 
 const METHODS: [Method; 6] = [
     Method::ALLOCATE,
@@ -19,6 +19,10 @@ const METHODS: [Method; 6] = [
     Method::BINDING,
     Method(0x00A),
 ];
+
+type Attributes = Vec<(u16, Vec<u8>)>;
+/// A byte of a request, and what it is XORed with.
+type Flip = Option<(usize, u8)>;
 
 /// An attribute as a client may send it: the right ones, and others.
 fn attribute() -> impl Strategy<Value = (u16, Vec<u8>)> {
@@ -45,7 +49,7 @@ fn attribute() -> impl Strategy<Value = (u16, Vec<u8>)> {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Ask { client: usize, method: Method, attributes: Vec<(u16, Vec<u8>)>, is_signed: bool, flipped: Option<(usize, u8)> },
+    Ask { client: usize, method: Method, attributes: Attributes, is_signed: bool, flipped: Flip },
     Allocate { client: usize, reserve: bool },
     Raw { client: usize, bytes: Vec<u8> },
     PeerSends { client: usize, bytes: Vec<u8> },
@@ -93,19 +97,30 @@ struct Stage {
     clients: Vec<TestClient>,
     nonces: Vec<Vec<u8>>,
     last: Vec<Option<Vec<u8>>>,
+    /// For how long something was held back, in milliseconds.
+    waited: u64,
 }
 
 impl Stage {
     fn new(profile: Profile) -> Stage {
         let world = Setup::with(profile, "user-quota = 2").ports(50_000..=50_007).build();
         let over = |transport| world.client().over(transport);
-        let clients = vec![over(Transport::Udp), over(Transport::Tcp), over(Transport::Tls).named(BOB), over(Transport::Tcp)];
+        let clients =
+            vec![over(Transport::Udp), over(Transport::Tcp), over(Transport::Tls).named(BOB), over(Transport::Tcp)];
         let nonces = clients.iter().map(TestClient::nonce).collect();
-        Stage { world, clients, nonces, last: vec![None; 4] }
+        Stage { world, clients, nonces, last: vec![None; 4], waited: 0 }
     }
 
-    fn ask(&mut self, client: usize, fill: impl FnOnce(Request<'_>) -> Request<'_>, method: Method, flipped: Option<(usize, u8)>) {
-        let request = fill(self.clients[client].request(method).nonce(&self.nonces[client]));
+    fn ask(&mut self, client: usize, method: Method, attributes: Attributes, is_signed: bool, flipped: Flip) {
+        let start = self.clients[client].request(method).nonce(&self.nonces[client]);
+        // FINGERPRINT in the middle makes no message; that is the codec's to test.
+        let kind_of = |kind| if kind == AttributeType::FINGERPRINT.0 { 0x8029 } else { kind };
+        let mut request = attributes
+            .iter()
+            .fold(start, |request, (kind, value)| request.attribute(AttributeType(kind_of(*kind)), value));
+        if !is_signed {
+            request = request.bare();
+        }
         let mut bytes = request.bytes();
         if let Some((place, mask)) = flipped {
             let place = place % bytes.len();
@@ -122,23 +137,12 @@ impl Stage {
     fn play(&mut self, step: Step) {
         match step {
             Step::Ask { client, method, attributes, is_signed, flipped } => {
-                let fill = |request: Request<'_>| {
-                    let add = |request: Request<'_>, (kind, value): (u16, Vec<u8>)| {
-                        // FINGERPRINT in the middle makes no message; that is the codec's to test.
-                        let kind = if kind == AttributeType::FINGERPRINT.0 { 0x8029 } else { kind };
-                        request.attribute(AttributeType(kind), &value)
-                    };
-                    let request = attributes.into_iter().fold(request, add);
-                    if is_signed { request } else { request.bare() }
-                };
-                self.ask(client, fill, method, flipped);
+                self.ask(client, method, attributes, is_signed, flipped);
             }
             Step::Allocate { client, reserve } => {
-                let fill = |request: Request<'_>| {
-                    let request = request.transport(17);
-                    if reserve { request.even(true) } else { request }
-                };
-                self.ask(client, fill, Method::ALLOCATE, None);
+                let mut attributes = vec![(AttributeType::REQUESTED_TRANSPORT.0, vec![17, 0, 0, 0])];
+                attributes.extend(reserve.then(|| (AttributeType::EVEN_PORT.0, vec![0x80])));
+                self.ask(client, Method::ALLOCATE, attributes, true, None);
             }
             Step::Raw { client, bytes } => self.clients[client].datagram(&bytes),
             Step::PeerSends { client, bytes } => {
@@ -155,7 +159,15 @@ impl Stage {
                     self.clients[client].disconnect();
                 }
             }
-            Step::Advance(millis) => self.world.advance_by(Duration::from_millis(millis)),
+            Step::Advance(millis) => {
+                // An engine may be late, but not by more than half a minute.
+                self.waited = if self.world.held() == 0 { 0 } else { self.waited + millis };
+                if self.waited > 30_000 {
+                    self.world.answer_held();
+                    self.world.answer_held();
+                }
+                self.world.advance_by(Duration::from_millis(millis));
+            }
             Step::Hold(lookups, openings) => {
                 let pace = |is_held| if is_held { Pace::Held } else { Pace::Prompt };
                 self.world.look_ups(pace(lookups));

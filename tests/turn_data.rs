@@ -131,7 +131,12 @@ fn indications_are_never_authenticated() {
     client.datagram(&bytes);
     assert_eq!(peer.received(), SILENCE);
     // Behind MESSAGE-INTEGRITY nothing counts, DATA neither.
-    client.indication(Method::SEND).peer(peer.addr()).attribute(AttributeType::MESSAGE_INTEGRITY, &[9; 20]).data(b"x").dispatch();
+    client
+        .indication(Method::SEND)
+        .peer(peer.addr())
+        .attribute(AttributeType::MESSAGE_INTEGRITY, &[9; 20])
+        .data(b"x")
+        .dispatch();
     assert_eq!(peer.received(), SILENCE);
 }
 
@@ -163,7 +168,12 @@ fn dont_fragment_is_asked_for_where_it_means_something() {
         client.learn(&client.request(Method::ALLOCATE).transport(17).family(family).send().expect("an answer"));
         let peer = world.peer(if family == 1 { "8.8.4.4:5000" } else { "[2606:4700::1]:5000" });
         assert_eq!(client.permit(&[peer.addr()]), 200);
-        client.indication(Method::SEND).attribute(AttributeType::DONT_FRAGMENT, &[]).peer(peer.addr()).data(b"x").dispatch();
+        client
+            .indication(Method::SEND)
+            .attribute(AttributeType::DONT_FRAGMENT, &[])
+            .peer(peer.addr())
+            .data(b"x")
+            .dispatch();
         client.send_to(peer.addr(), b"y");
         let asked: Vec<bool> = peer.packets().iter().map(|packet| packet.dont_fragment).collect();
         assert_eq!(asked, [expected, false], "{transport:?} {addr} to family {family}");
@@ -193,7 +203,9 @@ fn data_takes_the_transport_of_the_client() {
         assert!(peer.send_to(client.relayed(), b"hello"));
         assert_eq!(client.received(), [Received::Data { peer: peer.addr(), data: b"hello".to_vec() }]);
         assert_eq!(client.bind(0x4000, peer.addr()), 200);
-        for (data, frame) in [(&b"hello"[..], &b"\x40\0\0\x05hello\0\0\0"[..]), (b"four", b"\x40\0\0\x04four"), (b"", b"\x40\0\0\0")] {
+        for (data, frame) in
+            [(&b"hello"[..], &b"\x40\0\0\x05hello\0\0\0"[..]), (b"four", b"\x40\0\0\x04four"), (b"", b"\x40\0\0\0")]
+        {
             assert!(peer.send_to(client.relayed(), data));
             assert_eq!(client.frames(), [frame]);
             client.channel_send(0x4000, data);

@@ -58,7 +58,8 @@ fn a_lifetime_of_zero_never_ends() {
 #[test]
 fn a_nonce_is_of_one_client() {
     let nonces = nonces();
-    let judge = |made_for: FiveTuple, shown_by: FiveTuple| nonces.judge(&nonces.mint(NOW, 1, &made_for), NOW, &shown_by);
+    let judge =
+        |made_for: FiveTuple, shown_by: FiveTuple| nonces.judge(&nonces.mint(NOW, 1, &made_for), NOW, &shown_by);
     let udp = |addr| tuple(Transport::Udp, addr);
     let tcp = |addr| tuple(Transport::Tcp, addr);
     let tls = |addr| tuple(Transport::Tls, addr);

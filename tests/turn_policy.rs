@@ -53,11 +53,38 @@ fn step(ip: IpAddr, by: i8) -> Option<IpAddr> {
 
 /// Denied in every profile, whatever the lists say: the second row of the table in the decisions.
 const ALWAYS: &[&str] = &[
-    "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24",
-    "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
-    "224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32", "100.100.100.200/32", "::/96", "::ffff:0:0/96", "64:ff9b::/96",
-    "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48",
-    "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+    "0.0.0.0/8",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.31.196.0/24",
+    "192.52.193.0/24",
+    "192.88.99.0/24",
+    "192.175.48.0/24",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "168.63.129.16/32",
+    "100.100.100.200/32",
+    "::/96",
+    "::ffff:0:0/96",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "100:0:0:1::/64",
+    "2001::/23",
+    "2001:db8::/32",
+    "2002::/16",
+    "2620:4f:8000::/48",
+    "3fff::/20",
+    "5f00::/16",
+    "fc00::/7",
+    "fe80::/10",
+    "fec0::/10",
+    "ff00::/8",
 ];
 /// The first row: denied unless the profile is coturn's, or a list names them.
 const PRIVATE: &[&str] = &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"];
@@ -83,7 +110,8 @@ fn every_address_of_the_ssrf_list_is_refused() {
     for profile in Profile::ALL {
         let policy = policy(&peers(profile));
         let all = |list: &str, expected: bool| {
-            list.split_whitespace().for_each(|peer| assert_eq!(allows(&policy, ip(peer)), expected, "{peer} in {profile}"));
+            list.split_whitespace()
+                .for_each(|peer| assert_eq!(allows(&policy, ip(peer)), expected, "{peer} in {profile}"));
         };
         all(denied, false);
         all(private, profile == Profile::Coturn);
@@ -155,8 +183,23 @@ fn lists_open_and_close_what_they_may() {
 fn two_switches_open_loopback_and_multicast() {
     let open = |profile, lines| {
         let policy = policy(&Setup::with(profile, lines).config().peers);
-        let peers = ["127.0.0.1", "127.255.0.1", "::1", "224.0.0.1", "ff02::1", "::", "::2", "::ffff:127.0.0.1",
-            "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "169.254.1.1", "fe80::1", "240.0.0.1", "255.255.255.255"];
+        let peers = [
+            "127.0.0.1",
+            "127.255.0.1",
+            "::1",
+            "224.0.0.1",
+            "ff02::1",
+            "::",
+            "::2",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "169.254.1.1",
+            "fe80::1",
+            "240.0.0.1",
+            "255.255.255.255",
+        ];
         peers.into_iter().filter(|peer| allows(&policy, ip(peer))).collect::<Vec<_>>()
     };
     for profile in [Profile::Default, Profile::Hardened] {
@@ -246,7 +289,13 @@ fn rules() -> impl Strategy<Value = Peers> {
     (prop::sample::select(Profile::ALL.to_vec()), lists(), lists(), any::<[bool; 2]>()).prop_map(
         |(profile, allowed, denied, [loopback, multicast])| {
             let is_coturn = profile == Profile::Coturn;
-            Peers { allowed, denied, loopback: is_coturn && loopback, multicast: is_coturn && multicast, ..peers(profile) }
+            Peers {
+                allowed,
+                denied,
+                loopback: is_coturn && loopback,
+                multicast: is_coturn && multicast,
+                ..peers(profile)
+            }
         },
     )
 }

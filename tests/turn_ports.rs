@@ -58,8 +58,8 @@ impl Model {
     fn answers(&self, parity: Parity, is_open: impl Fn(u16) -> bool) -> Vec<u16> {
         let fits = |port: u16| match parity {
             Parity::Any => is_open(port),
-            Parity::Even => port % 2 == 0 && is_open(port),
-            Parity::EvenPair => port % 2 == 0 && is_open(port) && port < u16::MAX && is_open(port + 1),
+            Parity::Even => port.is_multiple_of(2) && is_open(port),
+            Parity::EvenPair => port.is_multiple_of(2) && is_open(port) && port < u16::MAX && is_open(port + 1),
         };
         (self.first..=self.last).filter(|port| fits(*port)).collect()
     }

@@ -164,7 +164,9 @@ fn the_budget_of_many_sources_is_bounded_by_its_table() {
     let budget = budget(1, 1);
     let mut served: BTreeMap<bool, usize> = BTreeMap::new();
     for source in 0..100_000_u32 {
-        *served.entry(budget.take(IpAddr::from((0xCB00_0000_u32 + source).to_be_bytes()), Mono(SECOND))).or_default() += 1;
+        *served
+            .entry(budget.take(IpAddr::from((0xCB00_0000_u32 + source).to_be_bytes()), Mono(SECOND)))
+            .or_default() += 1;
     }
     assert!(served[&true] <= 4096, "{served:?}");
 }

@@ -25,7 +25,10 @@ fn a_disconnect_frees_everything_at_once() {
         assert_eq!((world.allocations(), world.relay_sockets(), world.census().0), (0, 0, 0));
         assert!(!peer.send_to(relayed, b"x"));
         let told = world.events();
-        assert!(matches!(told.last(), Some(Event::AllocationEnded { reason: EndReason::Disconnected, .. })), "{told:?}");
+        assert!(
+            matches!(told.last(), Some(Event::AllocationEnded { reason: EndReason::Disconnected, .. })),
+            "{told:?}"
+        );
         assert_eq!(client.refresh(None), Err(437), "a new connection from the same port is new");
         assert!(client.allocate().is_ok());
     }
@@ -215,7 +218,11 @@ fn of_two_allocates_that_wait_together_one_wins() {
         requests.iter().for_each(|request| assert_eq!(request.once(), None));
         world.answer_held();
         world.answer_held();
-        let codes: Vec<u16> = requests.iter().flat_map(|request| client.replies(request.transaction())).map(|reply| reply.code()).collect();
+        let codes: Vec<u16> = requests
+            .iter()
+            .flat_map(|request| client.replies(request.transaction()))
+            .map(|reply| reply.code())
+            .collect();
         assert_eq!(codes, [200, 437, 437]);
         assert_eq!((world.allocations(), world.relay_sockets(), world.parked(), world.census().0), (1, 1, 0, 1));
     }

@@ -1,7 +1,7 @@
 //! Starting and stopping: sockets, shared tables, worker threads.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -65,6 +65,14 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// A `relay-ip` that is not ours: every allocation would be answered 508.
+    #[error("cannot relay from {address}")]
+    Relay {
+        /// The address.
+        address: IpAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// Anything else the system refuses.
     #[error("{what}")]
     System {
@@ -92,6 +100,7 @@ impl Engine {
     pub fn start(config: Arc<Config>, secrets: &Secrets, certificates: Certificates) -> Result<Engine, StartError> {
         let addresses = ListenAddresses::discover(&config).map_err(system("cannot read the interfaces"))?;
         let ports = ListenPorts::new(&config, &addresses, certificates.current().is_some())?;
+        refuse_foreign(&config.relay.ips)?;
         let descriptors = Descriptors::claim();
         let seed = rng::seed().map_err(|error| system("cannot read the system's randomness")(error.into()))?;
         let mut rng = ChaCha12Rng::from_seed(seed);
@@ -107,6 +116,7 @@ impl Engine {
         let stop = Arc::new(AtomicBool::new(false));
         let build = |id| build_worker(id, &ports, &shared, &streams, &stop, &mut rng);
         let workers = (0..thread_count(&config)).map(build).collect::<Result<Vec<Worker>, StartError>>()?;
+        unused_external(&config, &addresses).into_iter().for_each(|text| warn!("{text}"));
         warn_shortfalls(&config, &shared, &descriptors, workers.first());
         let mut engine = Engine { workers: Vec::new(), stop, streams, addresses };
         for (id, worker) in workers.into_iter().enumerate() {
@@ -280,6 +290,25 @@ fn warn_shortfalls(config: &Config, shared: &Shared, descriptors: &Descriptors, 
         listener.and_then(|listener| checks::buffer_shortfall(&listener.socket)),
     ];
     shortfalls.into_iter().flatten().for_each(|text| warn!("{text}"));
+}
+
+fn refuse_foreign(relay: &[IpAddr]) -> Result<(), StartError> {
+    relay.iter().try_for_each(|ip| match UdpSocket::bind((*ip, 0)) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(StartError::Relay { address: *ip, source }),
+    })
+}
+
+/// Says so when a private half of `external-ip` stands for no relay address: nothing would be mapped.
+fn unused_external(config: &Config, addresses: &ListenAddresses) -> Option<String> {
+    let pairs = config.relay.external.pairs.iter();
+    let unused: Vec<String> = pairs
+        .filter(|pair| !addresses.relay.contains(&pair.private))
+        .map(|pair| format!("{}/{}", pair.public, pair.private))
+        .collect();
+    (!unused.is_empty()).then(|| {
+        format!("external-ip {}: the private address is no relay address, so nothing is mapped", unused.join(", "))
+    })
 }
 
 fn refuse_taken(address: SocketAddr, kind: socket2::Type) -> Result<(), StartError> {

@@ -198,7 +198,7 @@ impl TestClient {
 
     /// Sends bytes as they are.
     pub(crate) fn datagram(&self, bytes: &[u8]) {
-        self.world.inner().from_client(self.worker, self.path, bytes);
+        self.world.inner().receive_from_client(self.worker, self.path, bytes);
     }
 
     /// Its stream ends.

@@ -66,7 +66,7 @@ impl Inner {
 
     pub(super) fn answer(&mut self, worker: usize, output: Output) {
         let answer = match output {
-            Output::Transmit(transmit) => return self.to_client(&transmit.to, transmit.credit, &transmit.bytes),
+            Output::Transmit(transmit) => return self.answer_client(&transmit.to, transmit.credit, &transmit.bytes),
             Output::Event(event) => return self.events.push(event),
             Output::CloseRelay(relay) => return self.close(worker, relay),
             Output::Release(token) => return self.release(token),
@@ -84,10 +84,8 @@ impl Inner {
     fn open(&mut self, worker: usize, open: &OpenRelay) -> Answer {
         let request = open.request;
         let serves = |family: Family| self.relays.iter().any(|ports| Family::of(ports.local()) == family);
-        if let Families::One(family) = open.families {
-            if !serves(family) {
-                return Answer::FamilyNotServed { request };
-            }
+        if matches!(open.families, Families::One(family) if !serves(family)) {
+            return Answer::FamilyNotServed { request };
         }
         let Some(lease) = self.quotas.acquire(open.user.clone()) else { return Answer::QuotaReached { request } };
         let lease = Arc::new(lease);

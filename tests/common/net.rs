@@ -240,7 +240,10 @@ impl World {
     /// Replaces a worker's core by a new one that takes over what the old one wrote out.
     pub(crate) fn replace(&self, worker: usize, snapshot: Snapshot) {
         let inner = &mut *self.inner();
-        let seed = [inner.seed.wrapping_add(100); 32];
+        // Another process rolls other dice.
+        inner.ids += 1;
+        let mut seed = [inner.seed.wrapping_add(100); 32];
+        seed[..8].copy_from_slice(&inner.ids.to_be_bytes());
         let mut server = Server::new(Arc::clone(&inner.settings), WorkerId(worker as u8), seed, inner.now);
         server.import(snapshot);
         inner.workers[worker] = server;
@@ -267,12 +270,12 @@ impl Inner {
     }
 
     /// What the engine does with a datagram of a client.
-    pub(super) fn from_client(&mut self, worker: usize, path: ClientPath, datagram: &[u8]) {
+    pub(super) fn receive_from_client(&mut self, worker: usize, path: ClientPath, datagram: &[u8]) {
         self.handle(worker, Path::Client(path), datagram);
     }
 
     /// What the engine does with a datagram that reached a relay socket; false when there is none.
-    pub(super) fn from_peer(&mut self, from: SocketAddr, relayed: SocketAddr, data: &[u8]) -> bool {
+    pub(super) fn receive_from_peer(&mut self, from: SocketAddr, relayed: SocketAddr, data: &[u8]) -> bool {
         match self.socket_at(relayed) {
             Some((worker, relay)) => {
                 self.handle(worker, Path::Peer { relay, from }, data);
@@ -287,7 +290,7 @@ impl Inner {
         match self.workers[worker].handle_datagram(self.now, path, datagram, &mut answer) {
             Verdict::Drop(reason) => self.drops.push(reason),
             Verdict::Respond(credit) => match path {
-                Path::Client(path) => self.to_client(&path, credit, answer.bytes()),
+                Path::Client(path) => self.answer_client(&path, credit, answer.bytes()),
                 Path::Peer { .. } => panic!("a peer is never answered"),
             },
             Verdict::Forward(forward) => self.forward(worker, &forward, datagram),
@@ -299,7 +302,7 @@ impl Inner {
     }
 
     /// Puts an answer into a client's mail, if its source has not used up what it gets unearned.
-    pub(super) fn to_client(&mut self, path: &ClientPath, credit: Credit, bytes: &[u8]) {
+    pub(super) fn answer_client(&mut self, path: &ClientPath, credit: Credit, bytes: &[u8]) {
         let is_free = credit == Credit::Authenticated || path.tuple.transport.is_stream();
         let ip = path.tuple.client.ip();
         if is_free || self.budget.as_ref().is_none_or(|budget| budget.take(ip, self.now.mono)) {
@@ -318,7 +321,7 @@ impl Inner {
                 let live = self.relays.resolve_live(to);
                 match (own, live) {
                     (OwnPeer::LiveOnly | OwnPeer::LiveFirst, Some(live)) => {
-                        assert!(self.from_peer(local, live, &bytes), "a live port has a socket");
+                        assert!(self.receive_from_peer(local, live, &bytes), "a live port has a socket");
                     }
                     (OwnPeer::LiveOnly, None) => self.dead_ends += 1,
                     (OwnPeer::No, _) | (OwnPeer::LiveFirst, None) => {

@@ -23,7 +23,7 @@ impl TestPeer {
 
     /// Sends a datagram to a relayed address; false when nothing listens there.
     pub(crate) fn send_to(&self, relayed: SocketAddr, data: &[u8]) -> bool {
-        self.world.inner().from_peer(self.addr, relayed, data)
+        self.world.inner().receive_from_peer(self.addr, relayed, data)
     }
 
     /// Everything that arrived since the last call.

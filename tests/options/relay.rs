@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::wire::{Client, free_ports};
-use crate::{alice, start};
+use crate::{alice, launch, start};
 
 pub(crate) fn relayed_addresses_are_on_the_relay_ip() {
     let server = start(&["--relay-ip=127.0.0.2"]);
     assert_eq!(alice(&server).relayed().ip().to_string(), "127.0.0.2");
     let plain = start(&[]);
     assert_eq!(alice(&plain).relayed().ip().to_string(), "127.0.0.1");
+    let ended = launch(&["--relay-ip=203.0.113.9"]).run();
+    assert!(!ended.status.success() && ended.log.contains("cannot relay from 203.0.113.9"), "{}", ended.log);
 }
 
 pub(crate) fn relayed_addresses_are_told_by_their_external_ip() {
@@ -18,6 +20,7 @@ pub(crate) fn relayed_addresses_are_told_by_their_external_ip() {
     let relayed = client.relayed();
     assert_eq!(relayed.ip().to_string(), "203.0.113.5");
     assert!(server.log.find(&["allocation created", &format!("relayed=\"{relayed}\"")]).is_some());
+    assert!(server.log.find(&["WARN", "203.0.113.6/127.0.0.9", "no relay address"]).is_some());
 }
 
 pub(crate) fn relayed_ports_start_at_min_port() {

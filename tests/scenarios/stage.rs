@@ -226,7 +226,8 @@ impl Stage {
         for (name, peer) in &self.peers {
             for packet in peer.packets() {
                 seen.extend([name.clone(), quoted(&packet.data)]);
-                let is_own = self.clients.get(sender).is_some_and(|client| client.relayed_for(peer.addr()) == packet.from);
+                let is_own =
+                    self.clients.get(sender).is_some_and(|client| client.relayed_for(peer.addr()) == packet.from);
                 if !is_own {
                     seen.push(format!("from={}", packet.from));
                 }

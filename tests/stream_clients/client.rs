@@ -94,6 +94,10 @@ impl Client {
         self.socket.shutdown(Shutdown::Write).expect("a connected socket");
     }
 
+    pub(crate) fn shut_down_if_open(&self) {
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
     /// Takes what the kernel has.
     pub(crate) fn receive(&mut self) {
         let mut buffer = [0; 64 * 1024];

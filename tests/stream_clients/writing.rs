@@ -139,7 +139,10 @@ fn a_client_that_reads_nothing_for_30_s_is_closed() {
         worker.settle();
         fill(&mut worker, id);
         worker.settle();
-        worker.advance_secs(29);
+        worker.advance_secs(20);
+        // What is queued meanwhile gives it no more time.
+        assert_eq!(worker.answer(id, &request(2)), Sent::Queued);
+        worker.advance_secs(9);
         assert_eq!(worker.streams.len(), 1);
         worker.advance_secs(2);
         assert_eq!((worker.streams.len(), worker.streams.tally().closed(CloseReason::Stuck)), (0, 1));
