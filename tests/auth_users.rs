@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use turnserver::config::Profile;
 use turnserver::stun::Method;
-use world::{BOB, NONCE_KEY, Pace, Setup, TestClient, World};
+use turnserver::turn::time::{Mono, Now, UnixTime};
+use world::{BOB, NONCE_KEY, Pace, Setup, TestClient, WALL_START, World};
 
 fn allocated(world: &World) -> TestClient {
     let client = world.client();
@@ -155,6 +156,21 @@ fn the_server_has_as_many_allocations_as_configured() {
     assert!(world.client().allocate().is_ok());
 }
 
+// RFC 8656 section 5: what ended is over at once, also for another user, whether its timer has fired or not.
+#[test]
+fn the_5_tuple_of_an_allocation_that_ended_is_free_for_anybody() {
+    let start = Now { mono: Mono(1_000_500_000_000), wall: UnixTime(WALL_START) };
+    let world = Setup::with(Profile::Default, "stale-nonce = 0").now(start).build();
+    let alice = world.client();
+    alice.allocate().expect("an allocation");
+    let bob = world.client().named(BOB).at(&alice.tuple().client.to_string()).with_nonce(alice.nonce());
+    assert_eq!(bob.refresh(None), Err(441));
+    world.advance_by(Duration::from_millis(600_200));
+    assert_eq!((world.allocations(), bob.refresh(None), alice.refresh(None)), (1, Err(437), Err(437)));
+    assert!(bob.allocate().is_ok());
+    assert_eq!((world.allocations(), world.relay_sockets(), alice.refresh(None)), (1, 1, Err(441)));
+}
+
 // AUTH-022, INT-008; section 5 of the decisions: nonces survive restarts, allocations do not.
 #[test]
 fn after_a_restart_a_nonce_is_good_and_the_allocation_is_gone() {
@@ -182,6 +198,19 @@ fn answers_that_nobody_earned_have_a_budget() {
     assert_eq!(neighbour.request(Method::BINDING).bare().code(), 200);
     world.advance(1);
     assert_eq!((0..200).filter(|_| flooder.request(Method::BINDING).bare().code() == 200).count(), 100);
+}
+
+// The same for a retransmission, which the coturn profile answers before it looks at credentials.
+#[test]
+fn a_retransmission_is_answered_when_the_budget_is_used_up() {
+    let world = Setup::with(Profile::Coturn, "unauthorized-ratelimit-rps = 5").build();
+    let client = world.client();
+    client.nonce();
+    let request = client.request(Method::ALLOCATE).transport(17);
+    let answer = request.once().expect("an answer");
+    while client.request(Method::BINDING).bare().code() == 200 {}
+    assert_eq!(client.request(Method::ALLOCATE).transport(17).code(), 0, "a mismatch is not earned there");
+    assert_eq!((answer.code(), request.once()), (200, Some(answer)));
 }
 
 // Section 1 of the decisions: what is earned is not budgeted, nor are streams, whose source cannot be forged.

@@ -177,9 +177,14 @@ fn a_family_can_be_deleted_alone() {
         assert_eq!(client.permit(&addrs), 200);
         assert_eq!((client.bind(0x4001, addrs[0]), client.bind(0x4002, addrs[1])), (200, 200));
         let (dead, live) = (usize::from(gone) - 1, usize::from(kept) - 1);
-
+        world.events();
         assert_eq!(refresh_family(&client, gone, 0), Ok(0));
         assert_eq!((world.allocations(), world.relay_sockets(), world.census().0), (1, 1, 1));
+        let told = world.events();
+        assert!(matches!(told[0], Event::RelayEnded { .. }), "{told:?}");
+        assert!(matches!(told[1], Event::ChannelUnbound { peer, .. } if peer == addrs[dead]), "{told:?}");
+        assert!(matches!(told[2], Event::PermissionExpired { peer, .. } if peer == addrs[dead].ip()), "{told:?}");
+        assert_eq!(told.len(), 3);
         assert!(!peers[dead].send_to(relayed[dead], b"x"), "its port is closed");
         client.channel_send(0x4001 + dead as u16, b"x");
         client.send_to(addrs[dead], b"x");

@@ -17,7 +17,7 @@ fn peers(profile: Profile) -> Peers {
 }
 
 fn policy(peers: &Peers) -> PeerPolicy {
-    PeerPolicy::new(peers, OwnNet::default())
+    PeerPolicy::new(peers, OwnNet::new(Vec::new(), 49152..=65535))
 }
 
 /// Whether a peer may be reached, which permission and data must agree on.

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use turnserver::turn::io::OwnPeer;
 use turnserver::turn::ports::{Parity, RelayAddresses, RelayPorts};
 use turnserver::turn::time::Mono;
 
@@ -180,10 +181,10 @@ fn a_live_port_is_found_by_both_names_of_its_address() {
     let (local, external) = (parse("10.0.0.5:0").ip(), parse("198.51.100.5:0").ip());
     let addresses = RelayAddresses::new(vec![RelayPorts::new(local, external, 50_000..=50_009), ports(50_000, 50_009)]);
     addresses.of_local(local).expect("it is there").set_live(50_004, true);
-    assert_eq!(addresses.resolve_live(parse("198.51.100.5:50004")), Some(parse("10.0.0.5:50004")));
-    assert_eq!(addresses.resolve_live(parse("10.0.0.5:50004")), Some(parse("10.0.0.5:50004")));
+    assert_eq!(addresses.destination(parse("198.51.100.5:50004"), OwnPeer::LiveOnly), Some(parse("10.0.0.5:50004")));
+    assert_eq!(addresses.destination(parse("10.0.0.5:50004"), OwnPeer::LiveFirst), Some(parse("10.0.0.5:50004")));
     for dead in ["198.51.100.5:50005", "10.0.0.5:49999", "10.0.0.5:3478", "192.0.2.1:50004", "198.51.100.6:50004"] {
-        assert_eq!(addresses.resolve_live(parse(dead)), None, "{dead}");
+        assert_eq!(addresses.destination(parse(dead), OwnPeer::LiveOnly), None, "{dead}");
     }
 }
 

@@ -2,23 +2,28 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::first_run;
-use super::state_dir::StateDir;
+use super::state_dir::{Secret, StateDir};
 use crate::clock;
 use crate::config::error::EXIT_STATUS;
-use crate::config::{AuthMode, Command, Config, load, parse_command_line};
+use crate::config::{AuthMode, Command, Config, is_example_secret, load, parse_command_line};
 use crate::rng;
 use crate::stream::tls::Certificates;
 use crate::udp::{Engine, Secrets};
+
+/// Lines of the log that wait for a slow reader; further ones are lost, and nothing else is.
+const LOG_LINES_MAX: usize = 8192;
 
 /// Runs the server until a signal ends it.
 pub(super) fn run(args: Vec<OsString>) -> ExitCode {
@@ -30,17 +35,21 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
     };
     let loaded = match load(&serve) {
         Ok(loaded) => loaded,
-        Err(problems) => return super::fail(&format!("the configuration cannot be used\n{problems}"), 1),
+        Err(problems) => return super::fail(&format!("the configuration cannot be used\n{problems}"), EXIT_STATUS),
     };
-    start_log(loaded.config.process.verbosity);
+    let _log = start_log(loaded.config.process.verbosity);
+    let profile = loaded.config.profile.name();
     match &loaded.file {
-        Some(file) => info!(file = %file.display(), profile = loaded.config.profile.name(), "configuration read"),
-        None => info!(profile = loaded.config.profile.name(), "no configuration file"),
+        Some(file) => {
+            info!(file = %file.display(), profile, "configuration read");
+            warn_readable(file, &loaded.config);
+        }
+        None => info!(profile, "no configuration file"),
     }
     loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
     match serve_until_stopped(loaded.config) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => super::fail(&format!("{error:#}"), 1),
+        Err(error) => super::fail(&format!("{error:#}"), EXIT_STATUS),
     }
 }
 
@@ -50,15 +59,15 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
     // The handlers stand before anything can be asked to end.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let certificates = load_certificates(&config)?;
-    let has_tls = config.listen.tls && certificates.current().is_some();
-    let engine = Engine::start(Arc::clone(&config), &secrets, certificates)?;
+    let has_tls = config.listen.tls && config.tls.is_some();
+    let engine = Engine::start(Arc::clone(&config), &secrets, load_certificates(&config)?)?;
     let pidfile = config.process.pidfile.as_deref().filter(|path| write_pidfile(path));
     for ip in &engine.addresses().listen {
         info!(%ip, port = config.listen.port, workers = engine.workers(), "listening");
     }
-    first_run::print(&config, engine.addresses(), has_tls, clock::now().wall)
-        .context("cannot write to standard output")?;
+    if let Err(error) = first_run::print(&config, engine.addresses(), has_tls, clock::now().wall) {
+        warn!(%error, "cannot write to standard output");
+    }
     runtime.block_on(signals.until_stop(&engine));
     engine.stop();
     if let Some(path) = pidfile
@@ -70,19 +79,25 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
     Ok(())
 }
 
-/// Without a certificate that works there is no TLS, and everything else is served (as coturn does).
+/// Says so when others can read passwords.
+fn warn_readable(file: &Path, config: &Config) {
+    let holds_secrets = !config.auth.users.is_empty() || !config.auth.secrets.is_empty();
+    let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.mode());
+    if holds_secrets && mode & 0o077 != 0 {
+        warn!(file = %file.display(), mode = format!("{:03o}", mode & 0o777), "a file with secrets can be read by others");
+    }
+}
+
+/// Without a certificate that works there is no TLS until SIGUSR2 finds one, and everything else is served (as coturn
+/// does).
 fn load_certificates(config: &Config) -> Result<Certificates> {
     let Some(files) = &config.tls else { return Ok(Certificates::none()?) };
-    match Certificates::load(files.clone()) {
-        Ok((certificates, warnings)) => {
-            warnings.iter().for_each(|warning| warn!("{warning}"));
-            Ok(certificates)
-        }
-        Err(error) => {
-            warn!("TLS is not served: {error}");
-            Ok(Certificates::none()?)
-        }
+    let certificates = Certificates::of(files.clone())?;
+    match certificates.reload() {
+        Ok(warnings) => warnings.iter().for_each(|warning| warn!("{warning}")),
+        Err(error) => warn!("TLS is not served: {error}"),
     }
+    Ok(certificates)
 }
 
 fn reload_certificates(certificates: &Certificates) {
@@ -100,23 +115,23 @@ fn open_state(config: &mut Config) -> Result<Secrets> {
     let state = StateDir::open();
     if let Some(file) = config.auth.secret_file.clone() {
         let state = state.as_ref().map_err(|error| anyhow::anyhow!("{error:#}")).context("no state directory")?;
-        let (secret, path, is_new) = state.secret(&file)?;
+        let Secret { text, path, is_new } = state.secret(&file)?;
+        ensure!(!is_example_secret(&text), "{} holds a secret that documentation uses", path.display());
         if is_new {
             info!(path = %path.display(), "made a secret for time-limited credentials");
         }
-        config.auth.secrets.push(secret);
+        config.auth.secrets.push(text);
     }
     if matches!(config.auth.mode, AuthMode::StunOnly | AuthMode::Anonymous) {
         return Ok(Secrets { nonce_key: rng::seed()?, previous_nonce_key: None });
     }
-    let nonce_key = match state.and_then(|state| state.nonce_key()) {
-        Ok(key) => key,
+    match state.and_then(|state| state.nonce_keys()) {
+        Ok((nonce_key, previous_nonce_key)) => Ok(Secrets { nonce_key, previous_nonce_key }),
         Err(error) => {
             warn!("clients will have to authenticate anew after a restart: {error:#}");
-            rng::seed()?
+            Ok(Secrets { nonce_key: rng::seed()?, previous_nonce_key: None })
         }
-    };
-    Ok(Secrets { nonce_key, previous_nonce_key: None })
+    }
 }
 
 fn write_pidfile(path: &Path) -> bool {
@@ -127,18 +142,22 @@ fn write_pidfile(path: &Path) -> bool {
     written.is_ok()
 }
 
-fn start_log(verbosity: u8) {
+/// Starts the log. Lines are written by a thread of its own: a reader that stops reading must not stop the workers.
+fn start_log(verbosity: u8) -> WorkerGuard {
     let level = match verbosity {
         0 => LevelFilter::INFO,
         1 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
+    let builder = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES_MAX).lossy(true);
+    let (writer, guard) = builder.thread_name("log").finish(std::io::stderr());
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
+    guard
 }
 
 fn say(text: &str) -> ExitCode {

@@ -13,7 +13,7 @@ mod resolve;
 mod toml;
 mod value;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -21,6 +21,7 @@ pub use args::{Command, Serve, parse_command_line};
 pub use error::{Problem, Problems, Warning};
 pub use load::{Loaded, SEARCH, load, load_searching, load_text};
 pub use profile::Profile;
+pub use resolve::is_example_secret;
 
 /// Everything the server was told, resolved: values are in range, contradictions are gone.
 #[derive(Clone, Debug, PartialEq)]
@@ -287,6 +288,3 @@ pub struct Process {
     /// Where the process id is written; none: nowhere.
     pub pidfile: Option<PathBuf>,
 }
-
-/// A listener address as bound.
-pub type ListenAddr = SocketAddr;

@@ -72,7 +72,7 @@ pub(super) struct Handshake {
     pub(super) session: Option<Session>,
     pub(super) turn: Turn,
     /// It counts among the handshakes in flight.
-    pub(super) started: bool,
+    pub(super) in_flight: bool,
     pub(super) steps: u8,
     /// Length of whole records that were worked on and kept, as they hold the beginning of a message.
     pub(super) worked_on: usize,
@@ -93,7 +93,7 @@ pub(super) enum Turn {
 
 impl Handshake {
     pub(super) fn new(configs: Arc<TlsConfigs>) -> Handshake {
-        Handshake { configs, session: None, turn: Turn::Client, started: false, steps: 0, worked_on: 0 }
+        Handshake { configs, session: None, turn: Turn::Client, in_flight: false, steps: 0, worked_on: 0 }
     }
 }
 

@@ -62,7 +62,8 @@ pub const SEAL_LEN_MAX: usize = FRAME_LEN_MAX;
 /// Streams without an allocation per source address (IPv6: per /64), over all workers.
 pub const UNALLOCATED_PER_SOURCE_MAX: u32 = 64;
 
-/// TLS handshakes of one worker between their first flight and their end.
+/// TLS handshakes of one worker that are worked on. Those that wait for their client are bounded as streams without an
+/// allocation are.
 pub const HANDSHAKES_MAX: usize = 200;
 
 /// TLS handshakes a worker begins in one second; more of them wait their turn.

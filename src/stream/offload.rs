@@ -20,7 +20,7 @@ use crate::turn::time::Mono;
 #[derive(Debug)]
 pub(super) struct Offload {
     inbox: Arc<Inbox>,
-    /// Begun and not over.
+    /// Begun, and not waiting for their client.
     in_flight: usize,
     /// Begun in the second `second`.
     begun: u32,
@@ -41,7 +41,7 @@ impl Offload {
 
     /// The connection of a handshake ended.
     pub(super) fn forget(&mut self, handshake: &Handshake) {
-        self.in_flight -= usize::from(handshake.started);
+        self.in_flight -= usize::from(handshake.in_flight);
     }
 
     fn may_begin(&mut self, now: Mono) -> bool {
@@ -84,7 +84,7 @@ impl Streams {
     pub(super) fn begin_handshake(&mut self, now: Mono, id: StreamId) {
         let Some(handshake) = self.handshake_of(id).filter(|handshake| handshake.turn == Turn::Ours) else { return };
         handshake.turn = Turn::Waiting;
-        let is_begun = handshake.started;
+        let is_begun = handshake.steps > 0;
         if is_begun || self.offload.waiting.is_empty() && self.offload.may_begin(now) {
             self.submit(now, id);
         } else if self.offload.waiting.len() < HANDSHAKES_WAITING_MAX {
@@ -97,11 +97,9 @@ impl Streams {
     fn submit(&mut self, now: Mono, id: StreamId) {
         let Some(connection) = self.slots.get_mut(id) else { return };
         let Stage::Handshake(handshake) = &mut connection.stage else { return };
-        if !handshake.started {
-            handshake.started = true;
-            self.offload.in_flight += 1;
-            self.offload.begun += 1;
-        }
+        handshake.in_flight = true;
+        self.offload.in_flight += 1;
+        self.offload.begun += u32::from(handshake.steps == 0);
         if handshake.steps == HANDSHAKE_STEPS_MAX {
             return self.end(now, id, CloseReason::BadHandshake);
         }
@@ -130,6 +128,9 @@ impl Streams {
         connection.received = received;
         match (result, session) {
             (Ok(Progress::Handshaking), session) => {
+                // Who waits for its client takes nobody's place: half-open handshakes must not keep others out.
+                self.offload.forget(handshake);
+                handshake.in_flight = false;
                 handshake.session = session;
                 handshake.turn = Turn::Client;
                 handshake.worked_on = whole_records_len(&connection.received[..kept], CIPHERTEXT_LEN_MAX)?;

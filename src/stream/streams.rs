@@ -278,3 +278,7 @@ impl Streams {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "streams_tests.rs"]
+mod tests;

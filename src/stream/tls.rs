@@ -108,6 +108,9 @@ pub enum CertificateError {
         /// What is wrong.
         error: rustls::Error,
     },
+    /// There is nothing to read.
+    #[error("no certificate is configured")]
+    NotConfigured,
     /// The system gives no randomness.
     #[error("cannot make keys for session tickets: {0}")]
     Ticketer(rustls::Error),
@@ -123,23 +126,31 @@ impl Certificates {
         Ok(Certificates { configs: ArcSwapOption::empty(), files: Mutex::new(None), ticketer })
     }
 
+    /// Will read these files when [`Certificates::reload`] is called; until that succeeds there is no TLS.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn of(files: TlsFiles) -> Result<Certificates, CertificateError> {
+        Ok(Certificates { files: Mutex::new(Some(files)), ..Certificates::none()? })
+    }
+
     /// Reads certificate and key.
     ///
     /// # Errors
     /// One of them is missing, broken, or they do not belong together; the file is named.
     pub fn load(files: TlsFiles) -> Result<(Certificates, Vec<CertificateWarning>), CertificateError> {
-        let certificates = Certificates::none()?;
-        let warnings = certificates.change(Some(files))?;
+        let certificates = Certificates::of(files)?;
+        let warnings = certificates.reload()?;
         Ok((certificates, warnings))
     }
 
     /// Reads the same files again.
     ///
     /// # Errors
-    /// As [`Certificates::load`]; what was there before stays.
+    /// There are none, or as [`Certificates::load`]; what was there before stays.
     pub fn reload(&self) -> Result<Vec<CertificateWarning>, CertificateError> {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.change(files)
+        self.change(Some(files.ok_or(CertificateError::NotConfigured)?))
     }
 
     /// Takes other files; none: new TLS clients are no longer served.

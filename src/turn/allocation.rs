@@ -201,6 +201,14 @@ impl Allocations {
         self.slab.is_empty()
     }
 
+    /// The handle of every allocation, in the order of its place.
+    pub fn ids(&self) -> Vec<AllocationId> {
+        self.slab
+            .iter()
+            .map(|(index, (generation, _))| AllocationId { index: index as u32, generation: *generation })
+            .collect()
+    }
+
     /// Every allocation, in the order of its place.
     pub fn iter(&self) -> impl Iterator<Item = &Allocation> {
         self.slab.iter().map(|(_, (_, allocation))| allocation)

@@ -8,7 +8,6 @@ use super::limits::ANSWER_LEN_MAX;
 use super::settings::Settings;
 use super::time::UnixTime;
 use crate::config::ReasonPhrases;
-use crate::stun::address::{FAMILY_IPV4, FAMILY_IPV6};
 use crate::stun::{AttributeType, Class, ErrorCode, IntegrityKey, Message, MessageType, Method, TransactionId, Writer};
 
 /// SOFTWARE, when it is switched on.
@@ -185,13 +184,9 @@ impl Allocated {
         }
         writer.attribute_u32(AttributeType::LIFETIME, self.lifetime_secs);
         if let Some((family, code)) = self.missing {
-            let code_of = match family {
-                Family::V4 => FAMILY_IPV4,
-                Family::V6 => FAMILY_IPV6,
-            };
             let [class, number] = code.class_and_number();
             // RFC 8656 section 18.12: family, 13 reserved bits, class, number.
-            writer.attribute(AttributeType::ADDRESS_ERROR_CODE, &[code_of, 0, class, number]);
+            writer.attribute(AttributeType::ADDRESS_ERROR_CODE, &[family.code(), 0, class, number]);
         }
     }
 }

@@ -143,9 +143,8 @@ impl Server {
             return Verdict::Drop(DropReason::TooLarge);
         }
         let waiting = Waiting::User { datagram: request.message.bytes().into() };
-        match self.parked.park(Parked { path: request.path, head: Head::of(request.message), waiting }) {
+        match self.parked.park(Parked { path: request.path, head: Head::of(request.message), waiting }, now.mono) {
             Ok(id) => {
-                self.arm_parked(id, now);
                 self.outputs.push_back(Output::LookUpUser(LookUpUser { request: id, name: user.into() }));
                 Verdict::Drop(DropReason::Parked)
             }
@@ -213,7 +212,7 @@ impl Server {
         self.conclude(now, request, caller.key.as_deref(), outcome, answer)
     }
 
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         now: Now,
         request: &Request<'_, '_>,

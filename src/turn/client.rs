@@ -71,7 +71,7 @@ impl Server {
         let kind = message.kind();
         match (kind.class, kind.method) {
             (Class::Indication, Method::SEND) => self.handle_send(now, path, message),
-            (Class::Request, Method::BINDING) => self.handle_binding(now, path, message, answer),
+            (Class::Request, Method::BINDING) => self.handle_binding(path, message, answer),
             (Class::Request, Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND) => {
                 if self.settings.config.auth.mode == AuthMode::StunOnly {
                     return Verdict::Drop(DropReason::StunOnly);
@@ -79,8 +79,7 @@ impl Server {
                 self.handle_turn_request(now, Request { path, message }, answer)
             }
             (Class::Request, _) if self.settings.config.protocol.coturn_errors => {
-                self.reply(Head::of(message), None).error(ErrorCode::BAD_REQUEST, answer);
-                Verdict::Respond(Credit::Unauthenticated)
+                self.refuse(now, &Request { path, message }, None, ErrorCode::BAD_REQUEST.into(), answer)
             }
             _ => Verdict::Drop(DropReason::Unexpected),
         }

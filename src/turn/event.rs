@@ -109,6 +109,10 @@ pub enum EndReason {
     Deleted,
     /// The client's connection ended.
     Disconnected,
+    /// The server ended.
+    Stopped,
+    /// The server failed in handling something of it.
+    Fault,
 }
 
 /// Packets and bytes of payload relayed for one allocation.

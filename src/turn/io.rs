@@ -19,7 +19,7 @@ pub enum Path {
     Peer {
         /// The relay socket.
         relay: RelayId,
-        /// Its sender.
+        /// Its sender; for the relay socket of another of our allocations, what the world calls that.
         from: SocketAddr,
     },
 }
@@ -155,6 +155,28 @@ pub enum DropReason {
     Busy,
 }
 
+impl DropReason {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [DropReason; 16] = [
+        DropReason::Parked,
+        DropReason::NotStun,
+        DropReason::Malformed,
+        DropReason::Fingerprint,
+        DropReason::OwnListener,
+        DropReason::Unexpected,
+        DropReason::StunOnly,
+        DropReason::NoAllocation,
+        DropReason::NoChannel,
+        DropReason::NoPermission,
+        DropReason::Incomplete,
+        DropReason::Family,
+        DropReason::Forbidden,
+        DropReason::TooLarge,
+        DropReason::UnknownAttribute,
+        DropReason::Busy,
+    ];
+}
+
 /// What the core asks of the world, or tells it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
@@ -173,6 +195,15 @@ pub enum Output {
     Release(ReservationToken),
     /// Something happened that others may want to know.
     Event(Event),
+}
+
+/// Which way data went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the client of an allocation.
+    ToClient(FiveTuple),
+    /// From a relayed address to a peer.
+    ToPeer(RelayId),
 }
 
 /// A datagram or stream message for a client.

@@ -1,5 +1,7 @@
 //! Nonces without state: each says when it was made and for whom, under our key (RFC 8489 section 9.2).
 
+use std::net::IpAddr;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -88,8 +90,8 @@ impl Nonces {
         mac.update(&(self.realm.len() as u64).to_be_bytes());
         mac.update(self.realm.as_bytes());
         match tuple.client.ip() {
-            std::net::IpAddr::V4(ip) => mac.update(&ip.octets()),
-            std::net::IpAddr::V6(ip) => mac.update(&ip.octets()),
+            IpAddr::V4(ip) => mac.update(&ip.octets()),
+            IpAddr::V6(ip) => mac.update(&ip.octets()),
         }
         if !tuple.transport.is_stream() {
             mac.update(&tuple.client.port().to_be_bytes());

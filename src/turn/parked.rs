@@ -1,12 +1,16 @@
 //! Requests that wait for an answer of the world: bounded in number and time, and once each.
 
-use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeMap;
 
-use super::address::{FiveTuple, RequestId};
+use ahash::RandomState;
+use hashbrown::HashSet;
+
+use super::address::{FiveTuple, RequestId, ReservationToken};
 use super::allocation::Owner;
 use super::answer::Head;
 use super::io::ClientPath;
-use super::limits::PARKED_MAX;
+use super::limits::{PARKED_MAX, PARKED_SECS};
+use super::time::Mono;
 use crate::stun::TransactionId;
 
 /// A request that waits.
@@ -23,14 +27,15 @@ pub(super) enum Waiting {
     /// The user's keys; the request is read again when they come.
     User { datagram: Box<[u8]> },
     /// Relayed addresses.
-    Relay { owner: Owner, lifetime_secs: u32, reserves: Option<super::address::ReservationToken> },
+    Relay { owner: Owner, lifetime_secs: u32, reserves: Option<ReservationToken> },
 }
 
 /// All requests of a worker that wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ParkedRequests {
-    requests: HashMap<RequestId, Parked, ahash::RandomState>,
-    keys: HashSet<(FiveTuple, TransactionId), ahash::RandomState>,
+    /// All wait equally long, so the order of their numbers is the order of their ends.
+    requests: BTreeMap<RequestId, (Mono, Parked)>,
+    keys: HashSet<(FiveTuple, TransactionId), RandomState>,
     next: u64,
 }
 
@@ -44,8 +49,14 @@ pub(super) enum NoRoom {
 }
 
 impl ParkedRequests {
-    /// Has a request wait.
-    pub(super) fn park(&mut self, parked: Parked) -> Result<RequestId, NoRoom> {
+    /// None yet; `seed` keys the hash of 5-tuples, which clients choose.
+    pub(super) fn new(seed: [u64; 4]) -> ParkedRequests {
+        let keys = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
+        ParkedRequests { requests: BTreeMap::new(), keys: HashSet::with_hasher(keys), next: 0 }
+    }
+
+    /// Has a request wait, for [`PARKED_SECS`] at most.
+    pub(super) fn park(&mut self, parked: Parked, now: Mono) -> Result<RequestId, NoRoom> {
         if self.requests.len() >= PARKED_MAX {
             return Err(NoRoom::Full);
         }
@@ -54,27 +65,33 @@ impl ParkedRequests {
         }
         let id = RequestId(self.next);
         self.next += 1;
-        self.requests.insert(id, parked);
+        self.requests.insert(id, (now.plus_secs(PARKED_SECS), parked));
         Ok(id)
     }
 
-    /// Takes a request out, answered or forgotten.
+    /// Takes a request out because it is answered.
     pub(super) fn take(&mut self, id: RequestId) -> Option<Parked> {
-        let parked = self.requests.remove(&id)?;
+        let (_, parked) = self.requests.remove(&id)?;
         self.keys.remove(&(parked.path.tuple, parked.head.id));
         Some(parked)
     }
 
+    /// Takes out a request that waited too long.
+    pub(super) fn take_overdue(&mut self, now: Mono) -> Option<Parked> {
+        let (id, _) = self.requests.first_key_value().filter(|(_, (deadline, _))| *deadline <= now)?;
+        self.take(*id)
+    }
+
     /// Takes out every request of a client, the oldest first.
     pub(super) fn take_all_of(&mut self, tuple: &FiveTuple) -> Vec<Parked> {
-        if self.requests.is_empty() {
-            return Vec::new();
-        }
-        let of_client = |_: &RequestId, parked: &mut Parked| parked.path.tuple == *tuple;
-        let mut taken: Vec<(RequestId, Parked)> = self.requests.extract_if(of_client).collect();
-        taken.sort_unstable_by_key(|(id, _)| *id);
-        self.keys.retain(|(client, _)| client != tuple);
-        taken.into_iter().map(|(_, parked)| parked).collect()
+        let of_client = self.requests.iter().filter(|(_, (_, parked))| parked.path.tuple == *tuple);
+        let ids: Vec<RequestId> = of_client.map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| self.take(id)).collect()
+    }
+
+    /// When the first of them has waited too long.
+    pub(super) fn next_deadline(&self) -> Option<Mono> {
+        self.requests.first_key_value().map(|(_, (deadline, _))| *deadline)
     }
 
     pub(super) fn len(&self) -> usize {

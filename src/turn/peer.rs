@@ -18,7 +18,6 @@ impl Server {
         let Some(id) = self.allocations.of_relay(relay) else {
             return Verdict::Drop(DropReason::NoAllocation);
         };
-        let from = self.settings.policy.own().external_source(from);
         let allocation = self.allocations.get_mut(id).expect("the index names live allocations");
         if !allocation.live_relays(now.mono).any(|held| held.grant.relay == relay) {
             return Verdict::Drop(DropReason::NoAllocation);

@@ -45,36 +45,36 @@ const MULTICAST: &[(&str, u8)] = &[("224.0.0.0", 4), ("ff00::", 8)];
 const PRIVATE: &[(&str, u8)] = &[("10.0.0.0", 8), ("100.64.0.0", 10), ("172.16.0.0", 12), ("192.168.0.0", 16)];
 
 /// The addresses of this server and what must not be reached on them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct OwnNet {
-    /// Listener and relay addresses, and what the world calls them.
-    pub addresses: Vec<IpAddr>,
+    /// Every address of this host, and what the world calls them; sorted.
+    addresses: Vec<IpAddr>,
+    /// Those of them that relayed addresses are on.
+    relays: Vec<IpAddr>,
     /// Ports of services on them: listeners, and what the operator configured beside.
-    pub service_ports: Vec<u16>,
-    /// Local relay addresses and what the world calls them, where that differs.
-    pub mapped: Vec<(IpAddr, IpAddr)>,
+    service_ports: Vec<u16>,
     /// The ports of relayed addresses.
-    pub relay_ports: Option<RangeInclusive<u16>>,
+    relay_ports: RangeInclusive<u16>,
 }
 
 impl OwnNet {
-    /// What a peer is called: the source of data that one of our relay sockets sent to another is shown by its external
-    /// address, which is the one the other client knows.
-    pub fn external_source(&self, from: SocketAddr) -> SocketAddr {
-        let is_relay_port = self.relay_ports.as_ref().is_some_and(|ports| ports.contains(&from.port()));
-        match self.mapped.iter().find(|(local, _)| *local == from.ip()) {
-            Some((_, external)) if is_relay_port => SocketAddr::new(*external, from.port()),
-            _ => from,
-        }
+    /// A server that has no address yet.
+    pub fn new(service_ports: Vec<u16>, relay_ports: RangeInclusive<u16>) -> OwnNet {
+        OwnNet { addresses: Vec::new(), relays: Vec::new(), service_ports, relay_ports }
+    }
+
+    /// Adds addresses of this host.
+    pub fn add(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.addresses.extend(addresses);
+        self.addresses.sort_unstable();
+        self.addresses.dedup();
     }
 
     /// Adds the local address of a relay and what the world calls it.
     pub fn add_relay(&mut self, local: IpAddr, external: &External) {
-        let public = external.public_of(local);
-        self.addresses.extend([local, public]);
-        if public != local {
-            self.mapped.push((local, public));
-        }
+        let names = [local, external.public_of(local)];
+        self.relays.extend(names);
+        self.add(names);
     }
 }
 
@@ -117,15 +117,12 @@ impl PeerPolicy {
         }
     }
 
-    /// This server's addresses.
-    pub fn own(&self) -> &OwnNet {
-        &self.own
-    }
-
     /// Whether a permission for `peer` may be installed; its port is not known then.
     pub fn permits(&self, peer: IpAddr) -> bool {
         match self.own_rule {
-            OwnAddresses::LiveOnly | OwnAddresses::LiveOrAllowed if self.is_own(peer) => true,
+            OwnAddresses::LiveOnly | OwnAddresses::LiveOrAllowed if self.is_own(peer) => {
+                self.own.relays.contains(&peer) || self.is_open(peer)
+            }
             _ => self.ranges_allow(peer),
         }
     }
@@ -133,28 +130,39 @@ impl PeerPolicy {
     /// Whether data may be sent to `peer`, and whether the engine must look for a live allocation there; none: it may
     /// not.
     pub fn reach(&self, peer: SocketAddr) -> Option<OwnPeer> {
-        if peer.port() == 0 {
-            return None;
-        }
-        if !self.is_own(peer.ip()) {
-            return self.ranges_allow(peer.ip()).then_some(OwnPeer::No);
-        }
+        let own = self.own_peer(peer.ip());
         let is_service = self.own.service_ports.contains(&peer.port());
-        let is_relay = self.own.relay_ports.as_ref().is_some_and(|ports| ports.contains(&peer.port()));
-        let is_open = match self.own_rule {
-            OwnAddresses::LiveOnly => false,
-            OwnAddresses::LiveOrAllowed => self.allow_listed.contains(peer.ip()),
-            OwnAddresses::AsRanges => self.ranges_allow(peer.ip()),
+        let is_relay_port = self.own.relay_ports.contains(&peer.port());
+        let may_hold_relay =
+            self.own_rule != OwnAddresses::AsRanges && is_relay_port && self.own.relays.contains(&peer.ip());
+        let is_reachable = match own {
+            OwnPeer::No => self.ranges_allow(peer.ip()),
+            OwnPeer::LiveFirst => !is_service,
+            OwnPeer::LiveOnly => may_hold_relay,
         };
-        match (is_open, is_service) {
-            (true, false) => Some(OwnPeer::LiveFirst),
-            (false, _) if self.own_rule != OwnAddresses::AsRanges && is_relay => Some(OwnPeer::LiveOnly),
-            _ => None,
+        (is_reachable && peer.port() != 0).then_some(own)
+    }
+
+    /// Whether `peer` is an address of this server, and then whether only live allocations count there.
+    pub fn own_peer(&self, peer: IpAddr) -> OwnPeer {
+        match self.is_own(peer) {
+            false => OwnPeer::No,
+            true if self.is_open(peer) => OwnPeer::LiveFirst,
+            true => OwnPeer::LiveOnly,
+        }
+    }
+
+    /// Whether an address of this server may be reached beside its live allocations.
+    fn is_open(&self, own: IpAddr) -> bool {
+        match self.own_rule {
+            OwnAddresses::LiveOnly => false,
+            OwnAddresses::LiveOrAllowed => self.allow_listed.contains(own),
+            OwnAddresses::AsRanges => self.ranges_allow(own),
         }
     }
 
     fn is_own(&self, ip: IpAddr) -> bool {
-        self.own.addresses.contains(&ip)
+        self.own.addresses.binary_search(&ip).is_ok()
     }
 
     fn ranges_allow(&self, ip: IpAddr) -> bool {

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rand_chacha::rand_core::RngCore;
 
+use super::io::OwnPeer;
 use super::limits::PORT_REST_SECS;
 use super::time::Mono;
 
@@ -209,12 +210,37 @@ impl RelayAddresses {
         self.addresses.iter().find(|ports| ports.local == local)
     }
 
-    /// The local address of the live allocation that the world, or this host, calls `address`.
-    pub fn resolve_live(&self, address: SocketAddr) -> Option<SocketAddr> {
-        self.addresses
-            .iter()
-            .filter(|ports| ports.local == address.ip() || ports.external == address.ip())
-            .find(|ports| ports.is_live(address.port()))
-            .map(|ports| SocketAddr::new(ports.local, address.port()))
+    /// Where data for a peer goes. An address of ours stands for the local address of the live allocation on its port:
+    /// behind a 1:1 NAT the external one would not come back to us.
+    pub fn destination(&self, to: SocketAddr, own: OwnPeer) -> Option<SocketAddr> {
+        only_live(to, own, |to| {
+            self.addresses
+                .iter()
+                .filter(|ports| ports.local == to.ip() || ports.external == to.ip())
+                .find(|ports| ports.is_live(to.port()))
+                .map(|ports| SocketAddr::new(ports.local, to.port()))
+        })
+    }
+
+    /// What a peer is called: data from the relay socket of a live allocation comes from its external address, which is
+    /// the one its peers know.
+    pub fn source(&self, from: SocketAddr, own: OwnPeer) -> Option<SocketAddr> {
+        only_live(from, own, |from| {
+            let ports = self.of_local(from.ip()).filter(|ports| ports.is_live(from.port()))?;
+            Some(SocketAddr::new(ports.external, from.port()))
+        })
+    }
+}
+
+/// `address`, or what it is among the live allocations when it is ours.
+fn only_live(
+    address: SocketAddr,
+    own: OwnPeer,
+    among_live: impl FnOnce(SocketAddr) -> Option<SocketAddr>,
+) -> Option<SocketAddr> {
+    match own {
+        OwnPeer::No => Some(address),
+        OwnPeer::LiveOnly => among_live(address),
+        OwnPeer::LiveFirst => Some(among_live(address).unwrap_or(address)),
     }
 }

@@ -57,6 +57,13 @@ impl Quotas {
     }
 }
 
+impl QuotaLease {
+    /// Whether it counts for this user, or for nobody.
+    pub fn is_of(&self, user: Option<&[u8]>) -> bool {
+        self.user.as_deref() == user
+    }
+}
+
 impl Drop for QuotaLease {
     fn drop(&mut self) {
         self.quotas.total.fetch_sub(1, Ordering::Relaxed);

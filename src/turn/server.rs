@@ -1,17 +1,18 @@
 //! The machine itself: what goes in, what comes out, and what time does.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::address::{FiveTuple, RelayId, RequestId, ReservationToken, WorkerId};
-use super::allocation::{AllocationId, Allocations};
+use super::address::{Family, FiveTuple, RelayId, ReservationToken, WorkerId};
+use super::allocation::{AllocationId, Allocations, Relay};
 use super::answer::AnswerBuf;
+use super::channel::Channel;
 use super::event::{EndReason, Event};
-use super::io::{Answer, Output, Path, Verdict};
-use super::limits::PARKED_SECS;
+use super::io::{Answer, Direction, Output, Path, Verdict};
 use super::parked::{Parked, ParkedRequests, Waiting};
 use super::settings::Settings;
 use super::time::{Mono, Now};
@@ -39,7 +40,6 @@ pub struct Server {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Timer {
     Allocation(AllocationId),
-    Parked(RequestId),
     Reservation(ReservationToken),
 }
 
@@ -47,13 +47,14 @@ impl Server {
     /// A server without allocations. All its choices follow from `seed`.
     pub fn new(settings: Arc<Settings>, worker: WorkerId, seed: [u8; 32], now: Now) -> Server {
         let mut rng = ChaCha12Rng::from_seed(seed);
-        let hash_keys = [rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64()];
+        let mut hash_keys = || std::array::from_fn(|_| rng.next_u64());
+        let (allocations, parked) = (Allocations::new(hash_keys()), ParkedRequests::new(hash_keys()));
         Server {
             settings,
             worker,
             rng,
-            allocations: Allocations::new(hash_keys),
-            parked: ParkedRequests::default(),
+            allocations,
+            parked,
             reservations: BTreeMap::new(),
             timers: Wheel::new(now.mono),
             outputs: VecDeque::new(),
@@ -76,17 +77,43 @@ impl Server {
             Answer::User { request, record } => self.resume_with_user(now, request, record),
             Answer::Opened { request, first, second } => self.resume_with_relays(now, request, first, second),
             Answer::Claimed { request, relay } => self.resume_with_relays(now, request, relay, None),
-            Answer::QuotaReached { request } => self.resume_refused(now, request, Refusal::QuotaReached),
+            Answer::QuotaReached { request } => self.resume_refused(request, Refusal::QuotaReached),
             Answer::NoCapacity { request } | Answer::Gone { request } => {
-                self.resume_refused(now, request, Refusal::NoCapacity);
+                self.resume_refused(request, Refusal::NoCapacity);
             }
-            Answer::FamilyNotServed { request } => self.resume_refused(now, request, Refusal::FamilyNotServed),
+            Answer::FamilyNotServed { request } => self.resume_refused(request, Refusal::FamilyNotServed),
             Answer::Disconnected { tuple } => self.handle_disconnect(now, &tuple),
+        }
+    }
+
+    /// Takes back what a `Forward` counted: the world could not send it, or its receiver is too slow.
+    pub fn handle_unsent(&mut self, direction: Direction, len: usize) {
+        let id = match direction {
+            Direction::ToClient(tuple) => self.allocations.of_tuple(&tuple),
+            Direction::ToPeer(relay) => self.allocations.of_relay(relay),
+        };
+        let Some(allocation) = id.and_then(|id| self.allocations.get_mut(id)) else { return };
+        let traffic = &mut allocation.traffic;
+        let (packets, bytes) = match direction {
+            Direction::ToClient(_) => (&mut traffic.to_client_packets, &mut traffic.to_client_bytes),
+            Direction::ToPeer(_) => (&mut traffic.to_peer_packets, &mut traffic.to_peer_bytes),
+        };
+        *packets = packets.saturating_sub(1);
+        *bytes = bytes.saturating_sub(len as u64);
+    }
+
+    /// The server ends, and every allocation with it.
+    pub fn handle_stop(&mut self, now: Now) {
+        for id in self.allocations.ids() {
+            self.end(id, now, EndReason::Stopped);
         }
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(parked) = self.parked.take_overdue(now.mono) {
+            self.forget(parked, now);
+        }
         while let Some(timer) = self.timers.poll(now.mono) {
             match timer {
                 Timer::Allocation(id) => {
@@ -94,11 +121,6 @@ impl Server {
                     if is_armed {
                         self.sweep(id, now);
                         self.arm_anew(id);
-                    }
-                }
-                Timer::Parked(request) => {
-                    if let Some(parked) = self.parked.take(request) {
-                        self.forget(parked, now);
                     }
                 }
                 Timer::Reservation(token) => {
@@ -117,7 +139,7 @@ impl Server {
 
     /// When [`Server::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Mono> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.parked.next_deadline()).min()
     }
 
     /// How many allocations there are.
@@ -132,11 +154,6 @@ impl Server {
 
     pub(super) fn tell(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
-    }
-
-    /// Has a parked request forgotten when nobody answers.
-    pub(super) fn arm_parked(&mut self, request: RequestId, now: Now) {
-        self.timers.schedule(now.mono.plus_secs(PARKED_SECS), Timer::Parked(request));
     }
 
     /// Keeps a reserved port for its token, for a while.
@@ -177,7 +194,7 @@ impl Server {
             self.end(id, now, EndReason::Expired);
             return;
         }
-        let over = |relay: &&super::allocation::Relay| now.mono >= relay.expires;
+        let over = |relay: &&Relay| now.mono >= relay.expires;
         let gone: Option<RelayId> = allocation.relays.iter().flatten().find(over).map(|relay| relay.grant.relay);
         if let Some(relay) = gone {
             self.end_relay(id, relay, now);
@@ -219,9 +236,9 @@ impl Server {
     fn sweep_tables(&mut self, id: AllocationId, now: Now) {
         let Some(allocation) = self.allocations.get_mut(id) else { return };
         let outputs = &mut self.outputs;
-        let families: [bool; 2] = [super::address::Family::V4, super::address::Family::V6]
+        let families: [bool; 2] = [Family::V4, Family::V6]
             .map(|family| allocation.relays.iter().flatten().any(|relay| relay.family() == family));
-        let serves = |ip: std::net::IpAddr| families[usize::from(ip.is_ipv6())];
+        let serves = |ip: IpAddr| families[usize::from(ip.is_ipv6())];
         let (channels, permissions) = (&mut allocation.channels, &mut allocation.permissions);
         channels.sweep(now.mono, |held| serves(held.peer.ip()), |held| outputs.push_back(unbound(id, held)));
         permissions.sweep(now.mono, serves, |peer| outputs.push_back(lapsed(id, peer)));
@@ -249,10 +266,10 @@ pub(super) enum Refusal {
     FamilyNotServed,
 }
 
-fn unbound(allocation: AllocationId, channel: &super::channel::Channel) -> Output {
+fn unbound(allocation: AllocationId, channel: &Channel) -> Output {
     Output::Event(Event::ChannelUnbound { allocation, number: channel.number, peer: channel.peer })
 }
 
-fn lapsed(allocation: AllocationId, peer: std::net::IpAddr) -> Output {
+fn lapsed(allocation: AllocationId, peer: IpAddr) -> Output {
     Output::Event(Event::PermissionExpired { allocation, peer })
 }

@@ -8,6 +8,7 @@ use super::address::{FiveTuple, LinkId, ReservationToken};
 use super::allocation::{Allocation, Owner, Relay, Replay};
 use super::channel::Channels;
 use super::event::Traffic;
+use super::io::Output;
 use super::permission::Permissions;
 use super::server::{Server, Timer};
 use super::time::Mono;
@@ -82,6 +83,12 @@ impl Server {
     /// Takes over what another server wrote out, beside what is held already. The relay sockets it names must be open.
     pub fn import(&mut self, snapshot: Snapshot) {
         for saved in snapshot.allocations {
+            if self.allocations.of_tuple(&saved.tuple).is_some() {
+                // The client allocated anew meanwhile; what it had before has no use.
+                let relays = saved.relays.iter().flatten().map(|relay| Output::CloseRelay(relay.grant.relay));
+                self.outputs.extend(relays);
+                continue;
+            }
             let id = self.allocations.insert(Allocation {
                 tuple: saved.tuple,
                 link: saved.link,

@@ -52,7 +52,10 @@ impl<K> Wheel<K> {
         if self.ready.is_empty() {
             self.turn_to(now.0 / TICK_NANOS);
         }
-        let key = self.ready.pop()?;
+        let Some(key) = self.ready.pop() else {
+            self.ready = Vec::new();
+            return None;
+        };
         self.len -= 1;
         Some(key)
     }
@@ -72,7 +75,8 @@ impl<K> Wheel<K> {
             self.tick = tick;
             let slot = (tick % SLOTS as u64) as usize;
             self.occupied[slot / 64] &= !(1 << (slot % 64));
-            for (due, key) in self.slots[slot].drain(..) {
+            // Taken whole, so that a slot that once held many gives its memory back.
+            for (due, key) in std::mem::take(&mut self.slots[slot]) {
                 match due <= last {
                     true => self.ready.push(key),
                     false => stopovers.push((due, key)),

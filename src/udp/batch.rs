@@ -45,14 +45,14 @@ impl Batch {
         &mut self,
         arena: &Arena,
         socket_of: impl Fn(Leave) -> Option<S>,
-        mut failed: impl FnMut(Leave, &io::Error),
+        mut failed: impl FnMut(&Gather, &io::Error),
     ) {
         for entry in self.entries.drain(..) {
             let Some(socket) = socket_of(entry.leave) else { continue };
             let payload = &arena.datagram(usize::from(entry.slot))[entry.range.as_range()];
             let pieces = [entry.prefix.as_slice(), payload, entry.suffix.as_slice()];
             if let Err(error) = send(socket, entry.to, pieces, entry.dont_fragment) {
-                failed(entry.leave, &error);
+                failed(&entry, &error);
             }
         }
     }

@@ -2,51 +2,81 @@
 
 use std::net::UdpSocket;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::socket::LISTENER_BUFFER_LEN;
 
-/// Descriptors that are not clients': listeners of every worker, epoll sets, logs.
-const DESCRIPTORS_RESERVED: usize = 256;
+/// Descriptors of the process itself: standard streams, logs, epoll sets, handshakes between workers.
+const DESCRIPTORS_RESERVED: usize = 64;
 
 /// How many descriptors there are, and what they are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptors {
     /// The limit in force.
     pub total: usize,
-    /// Relay sockets: beyond it, allocations are answered 508.
-    pub relay_sockets_max: usize,
+    /// Relay sockets, and streams of clients that have an allocation: beyond it, allocations are answered 508.
+    pub allocated_max: usize,
     /// Streams of clients that have no allocation.
-    pub unauthenticated_streams_max: usize,
+    pub unallocated_streams_max: usize,
 }
 
 impl Descriptors {
-    /// Raises the soft limit to the hard one and shares the result out.
-    pub fn claim() -> Descriptors {
+    /// Raises the soft limit to the hard one and shares the result out; `own` are taken for listeners.
+    pub fn claim(own: usize) -> Descriptors {
         let limit = getrlimit(Resource::Nofile);
         // A refusal leaves the soft limit as it is, and that is what is counted with.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
         let total = getrlimit(Resource::Nofile).current.map_or(usize::MAX / 2, |total| total as usize);
-        Descriptors::share(total)
+        Descriptors::share(total, own)
     }
 
-    /// 20 % for streams without allocation; an allocation takes one for its relay, and one for its stream.
-    fn share(total: usize) -> Descriptors {
-        let usable = total.saturating_sub(DESCRIPTORS_RESERVED.min(total / 2));
-        let unauthenticated_streams_max = usable / 5;
-        Descriptors { total, relay_sockets_max: usable - unauthenticated_streams_max, unauthenticated_streams_max }
+    /// 20 % for streams without allocation.
+    fn share(total: usize, own: usize) -> Descriptors {
+        let usable = total.saturating_sub(DESCRIPTORS_RESERVED.min(total / 4) + own);
+        let unallocated_streams_max = usable / 5;
+        Descriptors { total, allocated_max: usable - unallocated_streams_max, unallocated_streams_max }
     }
 
     /// Says so when the ports allow more allocations than the descriptors.
     pub fn shortfall(&self, relay_ports: usize) -> Option<String> {
-        (self.relay_sockets_max < relay_ports).then(|| {
+        (self.allocated_max < relay_ports).then(|| {
             format!(
-                "the descriptor limit of {} allows about {} allocations, fewer than the {relay_ports} relay ports; \
-                 raise LimitNOFILE= in the systemd unit or `ulimit -n`",
-                self.total, self.relay_sockets_max
+                "the descriptor limit of {} allows about {} allocations of UDP clients, half as many of TCP clients, \
+                 fewer than the {relay_ports} relay ports; raise LimitNOFILE= in the systemd unit or `ulimit -n`",
+                self.total, self.allocated_max
             )
         })
+    }
+}
+
+/// What is left of [`Descriptors::allocated_max`]; all workers share it.
+#[derive(Debug)]
+pub(super) struct DescriptorBudget {
+    max: usize,
+    taken: AtomicUsize,
+}
+
+impl DescriptorBudget {
+    pub(super) fn new(max: usize) -> DescriptorBudget {
+        DescriptorBudget { max, taken: AtomicUsize::new(0) }
+    }
+
+    /// Takes one that is about to be opened; false when there is none.
+    pub(super) fn take(&self) -> bool {
+        let within = |taken: usize| (taken < self.max).then_some(taken + 1);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
+    }
+
+    /// Counts one that is open already: a stream whose client got an allocation.
+    pub(super) fn take_open(&self) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Gives one back.
+    pub(super) fn give_back(&self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -105,9 +135,21 @@ mod tests {
 
     #[test]
     fn few_descriptors_are_shared_out_and_said() {
-        let descriptors = Descriptors::share(1024);
-        assert_eq!((descriptors.relay_sockets_max, descriptors.unauthenticated_streams_max), (615, 153));
-        assert!(descriptors.shortfall(16384).expect("615 < 16384").contains("LimitNOFILE"));
-        assert_eq!(descriptors.shortfall(600), None);
+        let descriptors = Descriptors::share(1024, 10);
+        assert_eq!((descriptors.allocated_max, descriptors.unallocated_streams_max), (760, 190));
+        assert!(descriptors.shortfall(16384).expect("760 < 16384").contains("LimitNOFILE"));
+        assert_eq!(descriptors.shortfall(700), None);
+    }
+
+    #[test]
+    fn a_budget_is_never_overdrawn_but_by_what_is_open() {
+        let budget = DescriptorBudget::new(2);
+        assert!(budget.take() && budget.take() && !budget.take());
+        budget.give_back();
+        budget.take_open();
+        assert!(!budget.take());
+        budget.take_open();
+        budget.give_back();
+        assert!(!budget.take(), "the stream that was open already counts");
     }
 }

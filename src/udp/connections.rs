@@ -4,13 +4,11 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use tracing::warn;
-
 use super::batch;
 use super::worker::Worker;
 use crate::poll::Ready;
 use crate::stream::{Kind, StreamId};
-use crate::turn::io::ClientPath;
+use crate::turn::io::{ClientPath, Direction};
 use crate::turn::time::Now;
 use crate::turn::{Answer, Destination, Path, Verdict};
 
@@ -36,10 +34,12 @@ impl Acceptor {
         &self.socket
     }
 
-    fn refuse_one(&mut self) {
+    fn refuse_one(&mut self) -> Option<SocketAddr> {
         self.spare = None;
-        drop(self.socket.accept());
+        // The connection closes at the end of the statement, which frees the descriptor for the spare.
+        let client = self.socket.accept().ok().map(|(_, client)| client);
         self.spare = spare();
+        client
     }
 }
 
@@ -59,8 +59,9 @@ impl Worker {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if is_out_of_descriptors(&error) => {
-                    warn!(%error, "a connection was refused");
-                    acceptor.refuse_one();
+                    if let Some(client) = acceptor.refuse_one() {
+                        self.journal.write_out_of_descriptors(now, client.ip());
+                    }
                     return;
                 }
                 // The client was gone before it was taken.
@@ -108,12 +109,18 @@ impl Worker {
             }
             Verdict::Forward(forward) => {
                 let Destination::Peer { relay, to, own, dont_fragment } = forward.to else { return };
-                let (Some(to), Some(socket)) = (self.resolve(to, own), self.relays.socket(relay.0)) else { return };
-                let pieces = [forward.prefix.as_slice(), &message[forward.range.as_range()], forward.suffix.as_slice()];
-                let sent = batch::send(socket, to, pieces, dont_fragment);
-                self.note_sent(sent);
+                let payload = &message[forward.range.as_range()];
+                let pieces = [forward.prefix.as_slice(), payload, forward.suffix.as_slice()];
+                let sent = match (self.resolve(to, own), self.relays.socket(relay.0)) {
+                    (Some(to), Some(socket)) => batch::send(socket, to, pieces, dont_fragment),
+                    _ => Err(io::Error::from(io::ErrorKind::HostUnreachable)),
+                };
+                if let Err(error) = sent {
+                    self.counters.unsent(&error);
+                    self.server.handle_unsent(Direction::ToPeer(relay), payload.len());
+                }
             }
-            Verdict::Drop(_) => {}
+            Verdict::Drop(reason) => self.counters.dropped(reason),
         }
     }
 

@@ -8,9 +8,9 @@ use super::relays::Relays;
 use super::socket::Listener;
 use super::sys::BATCH_MAX;
 use super::worker::Worker;
-use crate::stream::{Kind, StreamId};
+use crate::stream::{Kind, Sent, StreamId};
 use crate::turn::address::{FiveTuple, LinkId, RelayId, Transport};
-use crate::turn::io::{ClientPath, Credit, Forward};
+use crate::turn::io::{ClientPath, Credit, Direction, Forward};
 use crate::turn::time::Now;
 use crate::turn::{Destination, Path, Verdict};
 
@@ -47,10 +47,13 @@ impl Worker {
                 let tuple = FiveTuple { transport: Transport::Udp, client: source, server };
                 Path::Client(ClientPath { tuple, link: LinkId(place) })
             }
-            Leave::Relay(place) => Path::Peer { relay: RelayId(place), from: source },
+            Leave::Relay(place) => {
+                let Some(from) = self.name_peer(source) else { return };
+                Path::Peer { relay: RelayId(place), from }
+            }
         };
         match self.server.handle_datagram(now, path, self.arena.datagram(slot), &mut self.answer) {
-            Verdict::Drop(_) => {}
+            Verdict::Drop(reason) => self.counters.dropped(reason),
             Verdict::Respond(credit) => {
                 if let Path::Client(path) = path {
                     self.respond(now, &path, credit);
@@ -63,7 +66,7 @@ impl Worker {
     fn respond(&mut self, now: Now, path: &ClientPath, credit: Credit) {
         if self.is_affordable(now, path, credit) {
             let sent = send_to(&self.listeners, path, self.answer.bytes());
-            self.note_sent(sent);
+            sent.unwrap_or_else(|error| self.counters.unsent(&error));
         }
     }
 
@@ -73,13 +76,17 @@ impl Worker {
             Destination::Client(path) if path.tuple.transport.is_stream() => {
                 let payload = &self.arena.datagram(slot)[range.as_range()];
                 let pieces = [prefix.as_slice(), payload, suffix.as_slice()];
-                // Dropped or not: late data is of no use, and the connection counts it.
-                let _ = self.streams.send(now.mono, StreamId::from(path.link), pieces, Kind::Relayed);
+                if self.streams.send(now.mono, StreamId::from(path.link), pieces, Kind::Relayed) != Sent::Queued {
+                    self.server.handle_unsent(Direction::ToClient(path.tuple), payload.len());
+                }
                 return;
             }
             Destination::Client(path) => (Leave::Listener(path.link.0), path.tuple.client, false),
             Destination::Peer { relay, to, own, dont_fragment } => {
-                let Some(to) = self.resolve(to, own) else { return };
+                let Some(to) = self.resolve(to, own) else {
+                    self.server.handle_unsent(Direction::ToPeer(relay), range.as_range().len());
+                    return;
+                };
                 (Leave::Relay(relay.0), to, dont_fragment)
             }
         };
@@ -87,8 +94,19 @@ impl Worker {
     }
 
     fn flush(&mut self) {
-        let Worker { batch, arena, listeners, relays, unsent, .. } = self;
-        batch.flush(arena, |leave| socket_of(listeners, relays, leave), |_, _| *unsent += 1);
+        let Worker { batch, arena, listeners, relays, server, counters, .. } = self;
+        let failed = |entry: &Gather, error: &io::Error| {
+            counters.unsent(error);
+            let direction = match entry.leave {
+                Leave::Relay(place) => Direction::ToPeer(RelayId(place)),
+                Leave::Listener(place) => {
+                    let server = listeners[place as usize].address;
+                    Direction::ToClient(FiveTuple { transport: Transport::Udp, client: entry.to, server })
+                }
+            };
+            server.handle_unsent(direction, entry.range.as_range().len());
+        };
+        batch.flush(arena, |leave| socket_of(listeners, relays, leave), failed);
     }
 }
 

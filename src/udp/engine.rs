@@ -8,11 +8,12 @@ use std::thread::JoinHandle;
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::addresses::ListenAddresses;
-use super::checks::{self, Descriptors};
+use super::checks::{self, DescriptorBudget, Descriptors};
 use super::connections::Acceptor;
+use super::counters::Counters;
 use super::journal::Journal;
 use super::shared::Shared;
 use super::socket;
@@ -38,7 +39,7 @@ use crate::userdb::Users;
 pub struct Secrets {
     /// The key nonces are made with.
     pub nonce_key: [u8; 32],
-    /// The key before it, whose nonces are still accepted.
+    /// The key before it, whose nonces are still accepted as long as they live.
     pub previous_nonce_key: Option<[u8; 32]>,
 }
 
@@ -83,10 +84,17 @@ pub enum StartError {
     },
 }
 
+#[derive(Debug)]
+struct RunningWorker {
+    thread: JoinHandle<()>,
+    wake: Arc<Wake>,
+    counters: Arc<Counters>,
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct Engine {
-    workers: Vec<(JoinHandle<()>, Arc<Wake>)>,
+    workers: Vec<RunningWorker>,
     stop: Arc<AtomicBool>,
     streams: Arc<StreamShared>,
     addresses: ListenAddresses,
@@ -99,16 +107,16 @@ impl Engine {
     /// A listener cannot be bound, or the system has no descriptor, thread or randomness left.
     pub fn start(config: Arc<Config>, secrets: &Secrets, certificates: Certificates) -> Result<Engine, StartError> {
         let addresses = ListenAddresses::discover(&config).map_err(system("cannot read the interfaces"))?;
-        let ports = ListenPorts::new(&config, &addresses, certificates.current().is_some())?;
+        let ports = ListenPorts::new(&config, &addresses)?;
         refuse_foreign(&config.relay.ips)?;
-        let descriptors = Descriptors::claim();
+        let descriptors = Descriptors::claim(usize::from(thread_count(&config)) * ports.descriptors());
         let seed = rng::seed().map_err(|error| system("cannot read the system's randomness")(error.into()))?;
         let mut rng = ChaCha12Rng::from_seed(seed);
         let shared = Arc::new(share(&config, &addresses, secrets, &descriptors, ports.udp.clone(), &mut rng));
         let streams = StreamShared::new(
             StreamSettings::from_config(&config),
             certificates,
-            u32::try_from(descriptors.unauthenticated_streams_max).unwrap_or(u32::MAX),
+            u32::try_from(descriptors.unallocated_streams_max).unwrap_or(u32::MAX),
             keys(&mut rng),
         );
         let streams = Arc::new(streams.map_err(system("cannot start the handshake threads"))?);
@@ -120,10 +128,15 @@ impl Engine {
         warn_shortfalls(&config, &shared, &descriptors, workers.first());
         let mut engine = Engine { workers: Vec::new(), stop, streams, addresses };
         for (id, worker) in workers.into_iter().enumerate() {
-            let wake = Arc::clone(&worker.wake);
+            let (wake, counters) = (Arc::clone(&worker.wake), Arc::clone(&worker.counters));
             let thread = std::thread::Builder::new().name(format!("worker-{id}"));
-            let handle = thread.spawn(move || worker.run()).map_err(system("cannot start a worker thread"))?;
-            engine.workers.push((handle, wake));
+            match thread.spawn(move || worker.run()) {
+                Ok(thread) => engine.workers.push(RunningWorker { thread, wake, counters }),
+                Err(error) => {
+                    engine.stop();
+                    return Err(system("cannot start a worker thread")(error));
+                }
+            }
         }
         Ok(engine)
     }
@@ -143,14 +156,19 @@ impl Engine {
         self.workers.len()
     }
 
-    /// Has every worker end and waits for it.
-    pub fn stop(mut self) {
+    /// Has every worker end, waits for it, and says what was dropped meanwhile.
+    pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
-        for (handle, wake) in self.workers.drain(..) {
-            wake.wake();
-            if handle.join().is_err() {
+        self.workers.iter().for_each(|worker| worker.wake.wake());
+        let mut counters = Vec::new();
+        for worker in self.workers {
+            counters.push(worker.counters);
+            if worker.thread.join().is_err() {
                 warn!("a worker had panicked");
             }
+        }
+        for (reason, count) in Counters::sum(counters.iter().map(AsRef::as_ref)) {
+            info!(reason, count, "dropped");
         }
     }
 }
@@ -163,14 +181,15 @@ struct ListenPorts {
 
 impl ListenPorts {
     /// Refuses what another program has: workers share a port, and would share it with another instance as well.
-    fn new(config: &Config, addresses: &ListenAddresses, has_tls: bool) -> Result<ListenPorts, StartError> {
+    fn new(config: &Config, addresses: &ListenAddresses) -> Result<ListenPorts, StartError> {
         let listen = &config.listen;
         let on = |ports: &[u16]| -> Vec<SocketAddr> {
             let each = |ip: &IpAddr| ports.iter().map(|port| SocketAddr::new(*ip, *port)).collect::<Vec<_>>();
             addresses.listen.iter().flat_map(each).collect()
         };
         let udp = if listen.udp { on(&[listen.port]) } else { Vec::new() };
-        let tcp = match (listen.tcp, listen.tls && has_tls) {
+        // Also when the certificate is broken: it may be mended while the server runs.
+        let tcp = match (listen.tcp, listen.tls && config.tls.is_some()) {
             (false, false) => Vec::new(),
             (true, false) => on(&[listen.port]),
             (_, true) if listen.port == listen.tls_port => on(&[listen.port]),
@@ -182,6 +201,11 @@ impl ListenPorts {
         udp.iter().try_for_each(|address| refuse_taken(*address, socket2::Type::DGRAM))?;
         tcp.iter().try_for_each(|address| refuse_taken(*address, socket2::Type::STREAM))?;
         Ok(ListenPorts { udp, tcp })
+    }
+
+    /// Descriptors one worker takes: its listeners, a spare for each that accepts, its epoll set and its eventfd.
+    fn descriptors(&self) -> usize {
+        self.udp.len() + 2 * self.tcp.len() + 2
     }
 }
 
@@ -223,7 +247,7 @@ fn build_worker(
         batch: Default::default(),
         answer: AnswerBuf::default(),
         messages: Vec::new(),
-        unsent: 0,
+        counters: Arc::default(),
     })
 }
 
@@ -250,12 +274,9 @@ fn share(
     rng: &mut ChaCha12Rng,
 ) -> Shared {
     let external = &config.relay.external;
-    let mut own = OwnNet {
-        addresses: [&addresses.host[..], &addresses.listen[..]].concat(),
-        service_ports: vec![config.listen.port, config.listen.tls_port],
-        relay_ports: Some(config.relay.ports.clone()),
-        ..OwnNet::default()
-    };
+    let services = vec![config.listen.port, config.listen.tls_port];
+    let mut own = OwnNet::new(services, config.relay.ports.clone());
+    own.add(addresses.host.iter().chain(&addresses.listen).copied());
     addresses.relay.iter().for_each(|local| own.add_relay(*local, external));
     let ports =
         addresses.relay.iter().map(|ip| RelayPorts::new(*ip, external.public_of(*ip), config.relay.ports.clone()));
@@ -277,7 +298,7 @@ fn share(
         addresses.default_routes.clone(),
         config.limits.unauthorized.map(|rate| Budget::new(rate, keys(rng))),
         Users::new(auth),
-        descriptors.relay_sockets_max,
+        DescriptorBudget::new(descriptors.allocated_max),
     )
 }
 

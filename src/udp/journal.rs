@@ -1,12 +1,12 @@
 //! Log lines of what happened. Whatever a client can provoke is limited, and no line can be forged: values are escaped.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use tracing::{debug, info, warn};
 
 use crate::config::Rate;
 use crate::turn::Event;
-use crate::turn::address::FiveTuple;
 use crate::turn::budget::Budget;
 use crate::turn::time::Now;
 
@@ -30,16 +30,18 @@ impl Journal {
             Event::AllocationCreated { path, user, relays, lifetime_secs, .. } => {
                 let relayed = relays.iter().flatten().map(|relay| relay.external.to_string()).collect::<Vec<_>>();
                 info!(
-                    client = %Client(&path.tuple),
-                    user = %user.escape_ascii(),
-                    relayed = relayed.join(","),
+                    transport = %path.tuple.transport.name(),
+                    client = %path.tuple.client,
+                    user = ?Text(user),
+                    relayed = %relayed.join(","),
                     lifetime_secs,
                     "allocation created"
                 );
             }
             Event::AllocationEnded { path, user, relayed, reason, secs, traffic, .. } => info!(
-                client = %Client(&path.tuple),
-                user = %user.escape_ascii(),
+                transport = %path.tuple.transport.name(),
+                client = %path.tuple.client,
+                user = ?Text(user),
                 %relayed,
                 ?reason,
                 secs,
@@ -50,14 +52,14 @@ impl Journal {
                 "allocation ended"
             ),
             Event::Refused { tuple, method, code, user } => {
-                if self.may_log(tuple.client.ip(), now) {
-                    let user = user.as_deref().unwrap_or_default();
+                if let Some(suppressed) = self.may_log(tuple.client.ip(), now) {
                     warn!(
-                        client = %Client(tuple),
-                        user = %user.escape_ascii(),
+                        transport = %tuple.transport.name(),
+                        client = %tuple.client,
+                        user = ?Text(user.as_deref().unwrap_or_default()),
                         ?method,
-                        %code,
-                        suppressed = std::mem::take(&mut self.suppressed),
+                        code = code.code(),
+                        suppressed,
                         "request refused"
                     );
                 }
@@ -66,18 +68,28 @@ impl Journal {
         }
     }
 
-    fn may_log(&mut self, source: IpAddr, now: Now) -> bool {
-        let may = self.refusals.take(source, now.mono);
-        self.suppressed += u64::from(!may);
-        may
+    /// A connection was taken only to be closed: no descriptor is left.
+    pub(super) fn write_out_of_descriptors(&mut self, now: Now, client: IpAddr) {
+        if let Some(suppressed) = self.may_log(client, now) {
+            warn!(%client, suppressed, "no descriptor is left for a connection");
+        }
+    }
+
+    /// How many lines were not written since the last one, if this one may be.
+    fn may_log(&mut self, source: IpAddr, now: Now) -> Option<u64> {
+        if self.refusals.take(source, now.mono) {
+            return Some(std::mem::take(&mut self.suppressed));
+        }
+        self.suppressed += 1;
+        None
     }
 }
 
-/// `udp 192.0.2.1:1234`
-struct Client<'a>(&'a FiveTuple);
+/// What a client sent, in quotes: whatever it holds stays inside them, on one line.
+struct Text<'a>(&'a [u8]);
 
-impl std::fmt::Display for Client<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.0.transport.name(), self.0.client)
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(self.0))
     }
 }

@@ -7,6 +7,7 @@ mod addresses;
 mod batch;
 pub mod checks;
 mod connections;
+mod counters;
 mod datagrams;
 mod engine;
 mod journal;

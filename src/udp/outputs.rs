@@ -36,8 +36,8 @@ impl Worker {
             Output::Transmit(transmit) => self.transmit(now, &transmit),
             Output::CloseRelay(relay) => self.relays.close(relay, &self.shared, now.mono),
             Output::Release(token) => {
-                if let Some(relay) = self.shared.claim(token) {
-                    self.shared.give_back(relay, now.mono);
+                if let Some(reserved) = self.shared.claim(token) {
+                    self.shared.give_back(reserved.relay, now.mono);
                 }
             }
             Output::Event(event) => {
@@ -61,7 +61,7 @@ impl Worker {
             let _ = self.streams.send(now.mono, StreamId::from(to.link), pieces, Kind::Answer);
         } else if self.is_affordable(now, to, *credit) {
             let sent = send_to(&self.listeners, to, bytes);
-            self.note_sent(sent);
+            sent.unwrap_or_else(|error| self.counters.unsent(&error));
         }
     }
 
@@ -73,6 +73,10 @@ impl Worker {
             _ => return,
         };
         if path.tuple.transport.is_stream() {
+            match is_allocated {
+                true => self.shared.descriptors.take_open(),
+                false => self.shared.descriptors.give_back(),
+            }
             self.streams.set_allocated(now.mono, StreamId::from(path.link), is_allocated);
         }
     }

@@ -1,15 +1,17 @@
 //! The loop of one worker thread: wait, take what came, ask the core, send on.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
-use tracing::{error, warn};
+use tracing::error;
 
 use super::batch::{Batch, Leave};
 use super::connections::Acceptor;
+use super::counters::Counters;
 use super::journal::Journal;
 use super::relays::Relays;
 use super::shared::Shared;
@@ -40,7 +42,7 @@ pub(super) struct Worker {
     pub(super) batch: Batch,
     pub(super) answer: AnswerBuf,
     pub(super) messages: Vec<Bytes>,
-    pub(super) unsent: u64,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Worker {
@@ -51,13 +53,15 @@ impl Worker {
             return;
         }
         let mut ready: Vec<Ready> = Vec::new();
+        let mut now = clock::now();
         while !self.stop.load(Ordering::Relaxed) {
-            let timeout = self.next_deadline().map(|deadline| deadline.since(clock::now().mono));
+            let timeout = self.next_deadline().map(|deadline| deadline.since(now.mono));
             if let Err(error) = self.poller.wait(&mut ready, timeout) {
                 error!(%error, "a worker cannot wait for its sockets");
                 return;
             }
-            let now = clock::now();
+            // The only reading of the clock in one wake-up.
+            now = clock::now();
             for ready in &ready {
                 self.serve(now, ready);
             }
@@ -65,6 +69,14 @@ impl Worker {
             self.server.handle_timeout(now);
             self.settle(now);
         }
+        self.take_leave(now);
+    }
+
+    /// Ends allocations and connections in order: logged, and with a word to TLS clients.
+    fn take_leave(&mut self, now: Now) {
+        self.server.handle_stop(now);
+        self.drain_outputs(now);
+        self.streams.close_all(now.mono);
     }
 
     fn watch(&self) -> io::Result<()> {
@@ -106,25 +118,21 @@ impl Worker {
     /// Over UDP an answer nobody earned may hit a forged source: each source has a budget of them.
     pub(super) fn is_affordable(&self, now: Now, path: &ClientPath, credit: Credit) -> bool {
         let is_free = credit == Credit::Authenticated || path.tuple.transport.is_stream();
-        is_free || self.shared.budget.as_ref().is_none_or(|budget| budget.take(path.tuple.client.ip(), now.mono))
+        let source = path.tuple.client.ip();
+        let may = is_free || self.shared.budget.as_ref().is_none_or(|budget| budget.take(source, now.mono));
+        if !may {
+            self.counters.unaffordable();
+        }
+        may
     }
 
-    /// An address of ours stands for the local address of the live allocation on its port: behind a 1:1 NAT the external
-    /// one would not come back to us.
-    pub(super) fn resolve(&self, to: std::net::SocketAddr, own: OwnPeer) -> Option<std::net::SocketAddr> {
-        match own {
-            OwnPeer::No => Some(to),
-            OwnPeer::LiveOnly => self.shared.relays.resolve_live(to),
-            OwnPeer::LiveFirst => Some(self.shared.relays.resolve_live(to).unwrap_or(to)),
-        }
+    /// Where data for a peer goes, as far as it goes anywhere.
+    pub(super) fn resolve(&self, to: SocketAddr, own: OwnPeer) -> Option<SocketAddr> {
+        self.shared.relays.destination(to, own)
     }
 
-    /// Counts what could not be sent, and says so now and then.
-    pub(super) fn note_sent(&mut self, sent: io::Result<()>) {
-        let Err(error) = sent else { return };
-        self.unsent += 1;
-        if self.unsent.is_power_of_two() {
-            warn!(%error, unsent = self.unsent, "a datagram could not be sent");
-        }
+    /// What a peer is called, as far as it may be one.
+    pub(super) fn name_peer(&self, from: SocketAddr) -> Option<SocketAddr> {
+        self.shared.relays.source(from, self.shared.settings.policy.own_peer(from.ip()))
     }
 }

@@ -278,7 +278,9 @@ impl Inner {
     pub(super) fn receive_from_peer(&mut self, from: SocketAddr, relayed: SocketAddr, data: &[u8]) -> bool {
         match self.socket_at(relayed) {
             Some((worker, relay)) => {
-                self.handle(worker, Path::Peer { relay, from }, data);
+                if let Some(from) = self.relays.source(from, self.settings.policy.own_peer(from.ip())) {
+                    self.handle(worker, Path::Peer { relay, from }, data);
+                }
                 true
             }
             None => false,
@@ -318,16 +320,14 @@ impl Inner {
             Destination::Peer { relay, to, own, dont_fragment } => {
                 let socket = self.sockets[worker][relay.0 as usize].as_ref().expect("the core names open sockets");
                 let (local, external) = (socket.local, socket.external);
-                let live = self.relays.resolve_live(to);
-                match (own, live) {
-                    (OwnPeer::LiveOnly | OwnPeer::LiveFirst, Some(live)) => {
-                        assert!(self.receive_from_peer(local, live, &bytes), "a live port has a socket");
-                    }
-                    (OwnPeer::LiveOnly, None) => self.dead_ends += 1,
-                    (OwnPeer::No, _) | (OwnPeer::LiveFirst, None) => {
-                        let packet = Packet { from: external, data: bytes, dont_fragment };
-                        self.peer_mail.entry(to).or_default().push(packet);
-                    }
+                let Some(target) = self.relays.destination(to, own) else {
+                    self.dead_ends += 1;
+                    return;
+                };
+                // Below the addresses of relays there is the kernel, which delivers to the socket that is there.
+                if own == OwnPeer::No || !self.receive_from_peer(local, target, &bytes) {
+                    let packet = Packet { from: external, data: bytes, dont_fragment };
+                    self.peer_mail.entry(target).or_default().push(packet);
                 }
             }
         }

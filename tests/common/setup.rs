@@ -162,12 +162,8 @@ impl Setup {
     pub(super) fn settings(&self) -> Arc<Settings> {
         let config = &self.config;
         let listeners = vec![sock(SERVER_V4), sock(SERVER_V6)];
-        let mut own = OwnNet {
-            addresses: listeners.iter().map(SocketAddr::ip).collect(),
-            service_ports: self.service_ports.clone(),
-            relay_ports: Some(config.relay.ports.clone()),
-            ..OwnNet::default()
-        };
+        let mut own = OwnNet::new(self.service_ports.clone(), config.relay.ports.clone());
+        own.add(listeners.iter().map(SocketAddr::ip));
         self.relays.iter().for_each(|local| own.add_relay(*local, &config.relay.external));
         Arc::new(Settings {
             config: Arc::new(config.clone()),

@@ -1,7 +1,6 @@
 //! Certificate and key of TLS.
 
 use std::fs;
-use std::net::TcpStream;
 
 use rustix::process::Signal;
 
@@ -31,8 +30,13 @@ pub(crate) fn the_key_must_be_the_certificates() {
         let (cert, key) = (launch.write("cert.pem", &mine.pem), launch.write("key.pem", key));
         let server = launch.and(&["--cert", &cert.to_string_lossy(), "--pkey", &key.to_string_lossy()]).start();
         assert_eq!(server.log.count(&["WARN", "TLS is not served", "key.pem"]), 1, "{what}:\n{}", server.log.text());
-        assert!(TcpStream::connect(server.tls_addr).is_err(), "{what}: nothing listens on the TLS port");
+        assert!(tls::try_connect(server.tls_addr, &mine).is_none(), "{what}: no handshake without a good certificate");
         assert_eq!(alice(&server).allocate().code(), 0, "{what}: everything else is served");
+        server.signal(Signal::USR2);
+        assert!(server.log.find(&["WARN", "the certificates stay as they are", "key.pem"]).is_some());
+        fs::write(server.dir().join("key.pem"), &mine.key_pem).expect("our own directory");
+        server.signal(Signal::USR2);
+        poll_until("the mended key is used", || tls::try_connect(server.tls_addr, &mine));
     }
     let launch = launch(&[]);
     let cert = launch.write("cert.pem", &mine.pem);

@@ -52,7 +52,7 @@ fn log_of_a_session(args: &[&str]) -> Server {
     client.relayed();
     assert_eq!(client.permit(PRIVATE_PEER.into()).code(), 0);
     client.settle();
-    assert!(server.log.find(&["INFO", "allocation created", "user=alice"]).is_some());
+    assert!(server.log.find(&["INFO", "allocation created", "user=\"alice\""]).is_some());
     server
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustls::HandshakeKind;
 use turnserver::stream::{CloseReason, Kind, StreamId};
@@ -119,11 +120,14 @@ fn a_hello_byte_by_byte_and_in_many_records_is_one() {
     let mut client = TlsClient::connect(&worker, files.client().into());
     let mut hello = Vec::new();
     client.tls.write_tls(&mut hello).expect("memory takes everything");
-    let pieces = hello[5..].chunks(hello.len() / 6);
-    let bytes: Vec<u8> = pieces.flat_map(|piece| [&[0x16, 3, 1, 0, piece.len() as u8], piece].concat()).collect();
-    for byte in bytes {
-        client.tcp.send(&[byte]);
-        worker.turn();
+    for (number, piece) in hello[5..].chunks(hello.len() / 6).enumerate() {
+        let record = [&[0x16, 3, 1, 0, piece.len() as u8], piece].concat();
+        for byte in record {
+            client.tcp.send(&[byte]);
+            worker.turn();
+        }
+        worker.settle();
+        assert_eq!(worker.wakes.load(Ordering::Relaxed), number + 1, "once for each record");
     }
     client.shake_hands(&mut worker);
     client.send(&mut worker, &request(1));

@@ -162,6 +162,14 @@ impl Worker {
         }
     }
 
+    /// Whether a stream wakes the worker again and again, although nothing can be done about it.
+    pub(crate) fn is_busy(&mut self) -> bool {
+        self.settle();
+        let mut ready = Vec::new();
+        self.poller.wait(&mut ready, Some(TURN)).expect("an epoll set");
+        ready.iter().any(|ready| matches!(ready.source, Source::Stream(_)))
+    }
+
     /// Lets virtual time pass, all at once, and turns until that has had its effect.
     pub(crate) fn advance(&mut self, duration: Duration) {
         self.now = self.now + duration;

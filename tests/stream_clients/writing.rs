@@ -87,6 +87,7 @@ fn relayed_data_beyond_the_queue_is_dropped_and_answers_are_not() {
     for (mut worker, mut reader, id) in Reader::all() {
         let mut expected = fill(&mut worker, id);
         assert!(expected.len() * 1204 > QUEUE_LEN_MAX);
+        assert!(!worker.is_busy());
         assert_eq!(worker.relay(id, &numbered(0)), Sent::Dropped);
         assert_eq!(worker.streams.tally().relayed_dropped, 2);
         for fill in 0..50 {
@@ -169,6 +170,7 @@ fn a_client_without_an_allocation_that_reads_nothing_is_not_read_either() {
         worker.turn();
     }
     assert_eq!(worker.streams.len(), 1);
+    assert!(!worker.is_busy());
     // What the kernels hold of the answers, and the answers to what was read at once last.
     let answered = worker.inbox.len() * 300;
     assert!(answered < 200 * 1024, "{answered} bytes of answers");

@@ -11,6 +11,11 @@ use crate::config::error::Place;
 /// Secrets that stand in documentation, the last one in our own, so that anybody could sign with them.
 const EXAMPLE_SECRETS: &[&str] = &["north", "changeme", "secret", "logen", "a long random text of your own"];
 
+/// Whether documentation uses this secret, so that anybody may know it.
+pub fn is_example_secret(text: &str) -> bool {
+    EXAMPLE_SECRETS.contains(&text)
+}
+
 /// What clients are told when nobody named a realm.
 const REALM_DEFAULT: &str = "turnserver";
 
@@ -37,7 +42,7 @@ fn secrets(raw: &Raw, found: &mut Found) -> Vec<String> {
         let text = secret.value.as_str();
         if text.is_empty() {
             found.wrong(&secret.place, "static-auth-secret: the secret is empty", "use a long random text");
-        } else if EXAMPLE_SECRETS.contains(&text) {
+        } else if is_example_secret(text) {
             let message = "static-auth-secret: the secret is an example from a documentation, known to everybody";
             match raw.profile {
                 Profile::Coturn => found.doubtful(&secret.place, message, "use a long random text"),

@@ -4,6 +4,8 @@
 mod auth;
 mod relay;
 
+pub use auth::is_example_secret;
+
 use std::net::IpAddr;
 
 use super::error::Place;

@@ -11,7 +11,7 @@ use crate::turn::allocation::{Allocation, Owner, Relay, Replay};
 use crate::turn::answer::{Allocated, AnswerBuf, Head, Reject, Success};
 use crate::turn::client::Request;
 use crate::turn::event::{Event, Traffic};
-use crate::turn::io::{Claim, Credit, DropReason, OpenRelay, Output, RelayGrant};
+use crate::turn::io::{Claim, ClientPath, Credit, DropReason, OpenRelay, Output, RelayGrant};
 use crate::turn::limits::REPLAY_SECS;
 use crate::turn::parked::{NoRoom, Parked, Waiting};
 use crate::turn::server::{Refusal, Server};
@@ -57,11 +57,10 @@ pub(super) fn handle(
     };
     let waiting = Waiting::Relay { owner: caller.clone(), lifetime_secs, reserves };
     let parked = Parked { path: request.path, head: Head::of(message), waiting };
-    let id = server.parked.park(parked).map_err(|error| match error {
+    let id = server.parked.park(parked, now.mono).map_err(|error| match error {
         NoRoom::Retransmission => Reject::Silent(DropReason::Parked),
         NoRoom::Full => Reject::Silent(DropReason::Busy),
     })?;
-    server.arm_parked(id, now);
     let user = caller.quota.clone();
     server.outputs.push_back(match wish {
         Wish::Open { families, even } => {
@@ -154,7 +153,7 @@ impl Server {
             // Another Allocate of this client was quicker.
             self.give_back(relays);
             self.outputs.extend(reserves.map(Output::Release));
-            return self.answer_late(now, path, head, &owner, Err(ErrorCode::ALLOCATION_MISMATCH));
+            return self.answer_refused(path, head, &owner, ErrorCode::ALLOCATION_MISMATCH);
         }
         let allocated = Allocated { relays, mapped: path.tuple.client, lifetime_secs, token: reserves, missing };
         let mut answer = std::mem::take(&mut self.late_answer);
@@ -189,7 +188,7 @@ impl Server {
     }
 
     /// The world gave no relayed address: nothing begins.
-    pub(in crate::turn) fn resume_refused(&mut self, now: Now, request: RequestId, refusal: Refusal) {
+    pub(in crate::turn) fn resume_refused(&mut self, request: RequestId, refusal: Refusal) {
         let Some(Parked { path, head, waiting: Waiting::Relay { owner, .. } }) = self.parked.take(request) else {
             return;
         };
@@ -199,23 +198,12 @@ impl Server {
             Refusal::FamilyNotServed => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
         };
         self.tell(Event::Refused { tuple: path.tuple, method: head.method, code, user: Some(owner.user.clone()) });
-        self.answer_late(now, path, head, &owner, Err(code));
+        self.answer_refused(path, head, &owner, code);
     }
 
-    fn answer_late(
-        &mut self,
-        _now: Now,
-        path: crate::turn::io::ClientPath,
-        head: Head,
-        owner: &Owner,
-        outcome: Result<Success, ErrorCode>,
-    ) {
+    fn answer_refused(&mut self, path: ClientPath, head: Head, owner: &Owner, code: ErrorCode) {
         let mut answer = std::mem::take(&mut self.late_answer);
-        let reply = self.reply(head, owner.key.as_deref());
-        match outcome {
-            Ok(success) => reply.success(&success, &mut answer),
-            Err(code) => reply.error(code, &mut answer),
-        }
+        self.reply(head, owner.key.as_deref()).error(code, &mut answer);
         self.late_answer = answer;
         self.transmit_late(path, Credit::Authenticated);
     }

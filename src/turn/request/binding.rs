@@ -4,13 +4,11 @@ use crate::stun::Message;
 use crate::turn::answer::{AnswerBuf, Head, Success};
 use crate::turn::io::{ClientPath, Credit, Verdict};
 use crate::turn::server::Server;
-use crate::turn::time::Now;
 
 impl Server {
     /// Tells a client its address. No credentials are asked for and none are looked at (RFC 8489 section 12).
     pub(in crate::turn) fn handle_binding(
         &mut self,
-        _now: Now,
         path: ClientPath,
         message: &Message<'_>,
         answer: &mut AnswerBuf,

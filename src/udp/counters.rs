@@ -1,0 +1,58 @@
+//! One worker's counts: written by it alone, read by whoever asks.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::warn;
+
+use crate::turn::DropReason;
+
+/// What did not go on, by reason.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    dropped: [AtomicU64; DropReason::ALL.len()],
+    /// Unauthenticated answers beyond a source's budget.
+    unaffordable: AtomicU64,
+    /// Datagrams the system did not take.
+    unsent: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn dropped(&self, reason: DropReason) {
+        add_one(&self.dropped[reason as usize]);
+    }
+
+    pub(super) fn unaffordable(&self) {
+        add_one(&self.unaffordable);
+    }
+
+    /// Counts what could not be sent, and says so now and then.
+    pub(super) fn unsent(&self, error: &io::Error) {
+        let unsent = add_one(&self.unsent);
+        if unsent.is_power_of_two() {
+            warn!(%error, unsent, "a datagram could not be sent");
+        }
+    }
+
+    /// Names and counts of what is not zero, of several workers together.
+    pub(super) fn sum<'a>(workers: impl Iterator<Item = &'a Counters> + Clone) -> Vec<(String, u64)> {
+        let sum = |of: &dyn Fn(&Counters) -> &AtomicU64| -> u64 {
+            workers.clone().map(|counters| of(counters).load(Ordering::Relaxed)).sum()
+        };
+        let dropped = DropReason::ALL.into_iter().filter(|reason| *reason != DropReason::Parked);
+        let dropped =
+            dropped.map(|reason| (format!("{reason:?}"), sum(&|counters| &counters.dropped[reason as usize])));
+        let others = [
+            ("Unaffordable".to_owned(), sum(&|counters| &counters.unaffordable)),
+            ("Unsent".to_owned(), sum(&|counters| &counters.unsent)),
+        ];
+        dropped.chain(others).filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+/// There is one writer, so a load and a store are an addition.
+fn add_one(counter: &AtomicU64) -> u64 {
+    let next = counter.load(Ordering::Relaxed) + 1;
+    counter.store(next, Ordering::Relaxed);
+    next
+}
