@@ -114,7 +114,7 @@ impl Allocation {
     }
 }
 
-/// All allocations of a worker. Only [`Allocations::insert`] and [`Allocations::remove`] touch the indexes.
+/// All allocations of a worker. Only [`Allocations::insert`] and the `remove`s touch the indexes.
 #[derive(Debug)]
 pub struct Allocations {
     slab: Slab<(u32, Allocation)>,
@@ -137,13 +137,7 @@ impl Allocations {
         let index = entry.key() as u32;
         let former = self.by_tuple.insert(allocation.tuple, index);
         debug_assert!(former.is_none(), "one allocation a 5-tuple");
-        for relay in allocation.relays.iter().flatten() {
-            let slot = relay.grant.relay.0 as usize;
-            if self.by_relay.len() <= slot {
-                self.by_relay.resize(slot + 1, None);
-            }
-            self.by_relay[slot] = Some(index);
-        }
+        index_relays(&mut self.by_relay, &allocation, index);
         entry.insert((self.generation, allocation));
         AllocationId { index, generation: self.generation }
     }
@@ -154,7 +148,9 @@ impl Allocations {
         let (_, allocation) = self.slab.remove(id.index as usize);
         self.by_tuple.remove(&allocation.tuple);
         for relay in allocation.relays.iter().flatten() {
-            self.by_relay[relay.grant.relay.0 as usize] = None;
+            if let Some(slot) = self.by_relay.get_mut(relay.grant.relay.0 as usize) {
+                *slot = None;
+            }
         }
         Some(allocation)
     }
@@ -167,6 +163,16 @@ impl Allocations {
                 *slot = None;
                 self.by_relay[relay.0 as usize] = None;
             }
+        }
+    }
+
+    /// Builds the indexes from the allocations themselves.
+    pub fn index_anew(&mut self) {
+        self.by_tuple.clear();
+        self.by_relay.clear();
+        for (index, (_, allocation)) in &self.slab {
+            self.by_tuple.insert(allocation.tuple, index as u32);
+            index_relays(&mut self.by_relay, allocation, index as u32);
         }
     }
 
@@ -217,5 +223,15 @@ impl Allocations {
     fn id_of(&self, index: u32) -> AllocationId {
         let (generation, _) = self.slab[index as usize];
         AllocationId { index, generation }
+    }
+}
+
+fn index_relays(by_relay: &mut Vec<Option<u32>>, allocation: &Allocation, index: u32) {
+    for relay in allocation.relays.iter().flatten() {
+        let slot = relay.grant.relay.0 as usize;
+        if by_relay.len() <= slot {
+            by_relay.resize(slot + 1, None);
+        }
+        by_relay[slot] = Some(index);
     }
 }

@@ -65,6 +65,9 @@ impl Server {
     /// Takes a datagram, or one whole message of a stream. Its bytes are read, never written; an answer is put into
     /// `answer`.
     pub fn handle_datagram(&mut self, now: Now, path: Path, datagram: &[u8], answer: &mut AnswerBuf) -> Verdict {
+        if let Some(hook) = self.settings.hooks.before_datagram {
+            hook(&path, datagram);
+        }
         match path {
             Path::Client(path) => self.handle_client(now, path, datagram, answer),
             Path::Peer { relay, from } => self.handle_peer(now, relay, from, datagram),
@@ -100,6 +103,19 @@ impl Server {
         };
         *packets = packets.saturating_sub(1);
         *bytes = bytes.saturating_sub(len as u64);
+    }
+
+    /// Something that came by `path` made the core panic: our bug. Ends the allocation concerned and builds the indexes
+    /// anew, so that everybody else goes on.
+    pub fn handle_fault(&mut self, now: Now, path: &Path) {
+        let id = match path {
+            Path::Client(path) => self.allocations.of_tuple(&path.tuple),
+            Path::Peer { relay, .. } => self.allocations.of_relay(*relay),
+        };
+        self.allocations.index_anew();
+        if let Some(id) = id {
+            self.end(id, now, EndReason::Fault);
+        }
     }
 
     /// The server ends, and every allocation with it.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::io::Path;
 use super::nonce::Nonces;
 use super::policy::PeerPolicy;
 use crate::config::Config;
@@ -18,4 +19,13 @@ pub struct Settings {
     pub nonces: Nonces,
     /// The addresses of our listeners; what claims to come from one is forged.
     pub listeners: Vec<SocketAddr>,
+    /// For tests of what surrounds the core.
+    pub hooks: Hooks,
+}
+
+/// Where a test reaches into the core of a running server; nothing in production.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hooks {
+    /// Called with every datagram and message before it is handled; it may panic as a bug would.
+    pub before_datagram: Option<fn(&Path, &[u8])>,
 }

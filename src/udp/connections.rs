@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use super::batch;
+use super::fault::guarded;
 use super::worker::Worker;
 use crate::poll::Ready;
 use crate::stream::{Kind, StreamId};
@@ -101,7 +102,11 @@ impl Worker {
     }
 
     fn handle_message(&mut self, now: Now, path: &ClientPath, message: &[u8]) {
-        match self.server.handle_datagram(now, Path::Client(*path), message, &mut self.answer) {
+        let Worker { server, answer, .. } = self;
+        let path_in = Path::Client(*path);
+        let verdict = guarded(server, |server| server.handle_datagram(now, path_in, message, answer));
+        let Ok(verdict) = verdict else { return self.contain(now, Some(&path_in)) };
+        match verdict {
             Verdict::Respond(_) => {
                 let pieces = [self.answer.bytes(), &[], &[]];
                 // A connection that is gone, or goes because too much lies there, tells so through its end.
@@ -127,7 +132,7 @@ impl Worker {
     /// A connection that ended takes its allocation with it.
     pub(super) fn end_disconnected(&mut self, now: Now) {
         while let Some(tuple) = self.streams.poll_closed() {
-            self.server.handle_answer(now, Answer::Disconnected { tuple });
+            self.answer_core(now, Answer::Disconnected { tuple });
             self.drain_outputs(now);
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::UdpSocket;
 
 use super::batch::{Gather, Leave};
+use super::fault::guarded;
 use super::relays::Relays;
 use super::socket::Listener;
 use super::sys::BATCH_MAX;
@@ -52,7 +53,10 @@ impl Worker {
                 Path::Peer { relay: RelayId(place), from }
             }
         };
-        match self.server.handle_datagram(now, path, self.arena.datagram(slot), &mut self.answer) {
+        let Worker { server, arena, answer, .. } = self;
+        let verdict = guarded(server, |server| server.handle_datagram(now, path, arena.datagram(slot), answer));
+        let Ok(verdict) = verdict else { return self.contain(now, Some(&path)) };
+        match verdict {
             Verdict::Drop(reason) => self.counters.dropped(reason),
             Verdict::Respond(credit) => {
                 if let Path::Client(path) = path {

@@ -31,6 +31,7 @@ use crate::turn::budget::Budget;
 use crate::turn::nonce::Nonces;
 use crate::turn::policy::{OwnNet, PeerPolicy};
 use crate::turn::ports::{RelayAddresses, RelayPorts};
+use crate::turn::settings::Hooks;
 use crate::turn::{AnswerBuf, Server, Settings};
 use crate::userdb::Users;
 
@@ -106,13 +107,27 @@ impl Engine {
     /// # Errors
     /// A listener cannot be bound, or the system has no descriptor, thread or randomness left.
     pub fn start(config: Arc<Config>, secrets: &Secrets, certificates: Certificates) -> Result<Engine, StartError> {
+        Engine::start_with(config, secrets, certificates, Hooks::default())
+    }
+
+    /// [`Engine::start`] for tests that reach into the core.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_with(
+        config: Arc<Config>,
+        secrets: &Secrets,
+        certificates: Certificates,
+        hooks: Hooks,
+    ) -> Result<Engine, StartError> {
         let addresses = ListenAddresses::discover(&config).map_err(system("cannot read the interfaces"))?;
         let ports = ListenPorts::new(&config, &addresses)?;
         refuse_foreign(&config.relay.ips)?;
         let descriptors = Descriptors::claim(usize::from(thread_count(&config)) * ports.descriptors());
         let seed = rng::seed().map_err(|error| system("cannot read the system's randomness")(error.into()))?;
         let mut rng = ChaCha12Rng::from_seed(seed);
-        let shared = Arc::new(share(&config, &addresses, secrets, &descriptors, ports.udp.clone(), &mut rng));
+        let settings = settings(&config, &addresses, secrets, ports.udp.clone(), hooks);
+        let shared = Arc::new(share(settings, &addresses, &descriptors, &mut rng));
         let streams = StreamShared::new(
             StreamSettings::from_config(&config),
             certificates,
@@ -232,7 +247,10 @@ fn build_worker(
     let mut seeds = [[0; 32]; 2];
     seeds.iter_mut().for_each(|seed| rng.fill_bytes(seed));
     Ok(Worker {
+        id: WorkerId(id),
         server: Server::new(Arc::clone(&shared.settings), WorkerId(id), seeds[0], now),
+        fault_at: None,
+        allocated_streams: 0,
         shared: Arc::clone(shared),
         listeners: ports.udp.iter().map(listen).collect::<Result<_, _>>()?,
         acceptors: ports.tcp.iter().map(accept).collect::<Result<_, _>>()?,
@@ -265,39 +283,39 @@ fn thread_count(config: &Config) -> u8 {
     asked.clamp(1, 128) as u8
 }
 
-fn share(
+fn settings(
     config: &Arc<Config>,
     addresses: &ListenAddresses,
     secrets: &Secrets,
-    descriptors: &Descriptors,
     listeners: Vec<SocketAddr>,
-    rng: &mut ChaCha12Rng,
-) -> Shared {
-    let external = &config.relay.external;
+    hooks: Hooks,
+) -> Settings {
     let services = vec![config.listen.port, config.listen.tls_port];
     let mut own = OwnNet::new(services, config.relay.ports.clone());
     own.add(addresses.host.iter().chain(&addresses.listen).copied());
-    addresses.relay.iter().for_each(|local| own.add_relay(*local, external));
-    let ports =
-        addresses.relay.iter().map(|ip| RelayPorts::new(*ip, external.public_of(*ip), config.relay.ports.clone()));
+    addresses.relay.iter().for_each(|local| own.add_relay(*local, &config.relay.external));
     let auth = &config.auth;
-    let settings = Settings {
+    let previous = secrets.previous_nonce_key.as_ref();
+    Settings {
         config: Arc::clone(config),
         policy: PeerPolicy::new(&config.peers, own),
-        nonces: Nonces::new(
-            &secrets.nonce_key,
-            secrets.previous_nonce_key.as_ref(),
-            &auth.realm,
-            auth.nonce_lifetime_secs,
-        ),
+        nonces: Nonces::new(&secrets.nonce_key, previous, &auth.realm, auth.nonce_lifetime_secs),
         listeners,
-    };
+        hooks,
+    }
+}
+
+fn share(settings: Settings, addresses: &ListenAddresses, descriptors: &Descriptors, rng: &mut ChaCha12Rng) -> Shared {
+    let config = Arc::clone(&settings.config);
+    let relay = &config.relay;
+    let ports =
+        addresses.relay.iter().map(|ip| RelayPorts::new(*ip, relay.external.public_of(*ip), relay.ports.clone()));
     Shared::new(
         Arc::new(settings),
         RelayAddresses::new(ports.collect()),
         addresses.default_routes.clone(),
         config.limits.unauthorized.map(|rate| Budget::new(rate, keys(rng))),
-        Users::new(auth),
+        Users::new(&config.auth),
         DescriptorBudget::new(descriptors.allocated_max),
     )
 }

@@ -10,6 +10,7 @@ mod connections;
 mod counters;
 mod datagrams;
 mod engine;
+mod fault;
 mod journal;
 mod open;
 mod outputs;

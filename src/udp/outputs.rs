@@ -1,6 +1,7 @@
 //! What the core asks for, done and answered.
 
 use super::datagrams::send_to;
+use super::fault::guarded;
 use super::open::Opener;
 use super::worker::Worker;
 use crate::stream::{Kind, StreamId};
@@ -25,8 +26,14 @@ impl Worker {
                 }
             };
             if let Some(answer) = answer {
-                self.server.handle_answer(now, answer);
+                self.answer_core(now, answer);
             }
+        }
+    }
+
+    pub(super) fn answer_core(&mut self, now: Now, answer: Answer) {
+        if guarded(&mut self.server, |server| server.handle_answer(now, answer)).is_err() {
+            self.contain(now, None);
         }
     }
 
@@ -74,8 +81,14 @@ impl Worker {
         };
         if path.tuple.transport.is_stream() {
             match is_allocated {
-                true => self.shared.descriptors.take_open(),
-                false => self.shared.descriptors.give_back(),
+                true => {
+                    self.allocated_streams += 1;
+                    self.shared.descriptors.take_open();
+                }
+                false => {
+                    self.allocated_streams -= 1;
+                    self.shared.descriptors.give_back();
+                }
             }
             self.streams.set_allocated(now.mono, StreamId::from(path.link), is_allocated);
         }

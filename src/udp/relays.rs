@@ -65,6 +65,13 @@ impl Relays {
         }
     }
 
+    /// Closes every socket.
+    pub(super) fn close_all(&mut self, shared: &Shared, now: Mono) {
+        for held in self.held.drain() {
+            shared.give_back(held.relay, now);
+        }
+    }
+
     pub(super) fn socket(&self, place: u32) -> Option<&UdpSocket> {
         self.held.get(place as usize).map(|held| &held.relay.socket)
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::checks::DescriptorBudget;
 use super::relays::RelaySocket;
 use crate::turn::Settings;
-use crate::turn::address::{Family, ReservationToken};
+use crate::turn::address::{Family, ReservationToken, WorkerId};
 use crate::turn::budget::Budget;
 use crate::turn::ports::{RelayAddresses, RelayPorts};
 use crate::turn::quota::{QuotaLease, Quotas};
@@ -81,6 +81,16 @@ impl Shared {
     /// Keeps the reserved half of a port pair for whoever shows the token.
     pub(super) fn reserve(&self, token: ReservationToken, reserved: Reserved) {
         self.reservations.lock().unwrap_or_else(PoisonError::into_inner).insert(token, reserved);
+    }
+
+    /// Lets every reservation of a worker go: the first byte of a token names its maker.
+    pub(super) fn release_all_of(&self, worker: WorkerId, now: Mono) {
+        let mut reservations = self.reservations.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens: Vec<ReservationToken> =
+            reservations.keys().filter(|token| token.0[0] == worker.0).copied().collect();
+        for reserved in tokens.iter().filter_map(|token| reservations.remove(token)) {
+            self.give_back(reserved.relay, now);
+        }
     }
 
     /// What is reserved under a token, once.

@@ -12,6 +12,7 @@ use tracing::error;
 use super::batch::{Batch, Leave};
 use super::connections::Acceptor;
 use super::counters::Counters;
+use super::fault::guarded;
 use super::journal::Journal;
 use super::relays::Relays;
 use super::shared::Shared;
@@ -21,13 +22,19 @@ use super::wake::Wake;
 use crate::clock;
 use crate::poll::{Interest, Poller, Ready, Source};
 use crate::stream::{StreamId, Streams};
+use crate::turn::address::WorkerId;
 use crate::turn::io::{ClientPath, Credit, OwnPeer};
 use crate::turn::time::{Mono, Now};
 use crate::turn::{AnswerBuf, Server};
 
 /// Everything one worker thread owns.
 pub(super) struct Worker {
+    pub(super) id: WorkerId,
     pub(super) server: Server,
+    /// When the core panicked last.
+    pub(super) fault_at: Option<Mono>,
+    /// Streams whose client has an allocation: they count among the descriptors of allocations.
+    pub(super) allocated_streams: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) listeners: Vec<Listener>,
     pub(super) acceptors: Vec<Acceptor>,
@@ -66,7 +73,9 @@ impl Worker {
                 self.serve(now, ready);
             }
             self.streams.handle_timeout(now.mono, &self.poller);
-            self.server.handle_timeout(now);
+            if guarded(&mut self.server, |server| server.handle_timeout(now)).is_err() {
+                self.contain(now, None);
+            }
             self.settle(now);
         }
         self.take_leave(now);

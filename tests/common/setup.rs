@@ -11,6 +11,7 @@ use turnserver::turn::address::{FiveTuple, Transport};
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
 use turnserver::turn::ports::RelayPorts;
+use turnserver::turn::settings::Hooks;
 use turnserver::turn::time::{Mono, Now, UnixTime};
 
 use super::net::World;
@@ -175,6 +176,7 @@ impl Setup {
                 config.auth.nonce_lifetime_secs,
             ),
             listeners,
+            hooks: Hooks::default(),
         })
     }
 

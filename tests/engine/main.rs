@@ -1,5 +1,6 @@
 //! The engine around the core, over real sockets: several workers, one server.
 
+mod faults;
 #[path = "../wire/mod.rs"]
 mod wire;
 

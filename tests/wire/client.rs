@@ -160,6 +160,18 @@ impl Client {
         self.link.send(&message).expect("the server is there");
     }
 
+    /// Whether the server closes the connection, waited for.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        let deadline = Deadline::new();
+        while let Some(left) = deadline.left() {
+            match self.link.receive(left) {
+                Err(_) => return true,
+                Ok(message) => self.inbox.extend(message),
+            }
+        }
+        false
+    }
+
     /// How many messages came so far and were not read.
     pub(crate) fn unread(&mut self) -> usize {
         self.inbox.len()

@@ -1,0 +1,64 @@
+//! A panic is our bug, and must not take other sessions down: it is contained where the core was called.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::RngCore;
+use tracing::error;
+
+use super::worker::Worker;
+use crate::turn::time::{Mono, Now};
+use crate::turn::{Path, Server};
+
+/// A second panic within this time, and the worker begins anew with an empty core.
+const TWICE: Duration = Duration::from_secs(60);
+
+/// The core panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault;
+
+/// Calls the core. After a fault its state may be half changed: [`Worker::contain`] sees to that before it is called
+/// again, which is what makes it safe to go on.
+pub(super) fn guarded<R>(server: &mut Server, call: impl FnOnce(&mut Server) -> R) -> Result<R, Fault> {
+    catch_unwind(AssertUnwindSafe(|| call(server))).map_err(|_| Fault)
+}
+
+impl Worker {
+    /// Ends what a panic concerned. Where that is not known, where it fails as well, or after a second panic within a
+    /// minute, the worker's core begins anew.
+    pub(super) fn contain(&mut self, now: Now, concerned: Option<&Path>) {
+        let is_second = self.fault_at.is_some_and(|before: Mono| now.mono.since(before) < TWICE);
+        self.fault_at = Some(now.mono);
+        error!(?concerned, "the core panicked; this is a bug of the server");
+        let mended = match concerned {
+            Some(path) if !is_second => guarded(&mut self.server, |server| server.handle_fault(now, path)),
+            _ => Err(Fault),
+        };
+        if mended.is_err() {
+            self.restart_core(now);
+        }
+        if let Some(Path::Client(path)) = concerned
+            && path.tuple.transport.is_stream()
+        {
+            self.streams.close(now.mono, path.link.into());
+        }
+    }
+
+    /// Ends every session of this worker, and of no other.
+    fn restart_core(&mut self, now: Now) {
+        error!(worker = self.id.0, "the worker begins anew without its allocations");
+        self.streams.close_all(now.mono);
+        while self.streams.poll_closed().is_some() {}
+        (0..std::mem::take(&mut self.allocated_streams)).for_each(|_| self.shared.descriptors.give_back());
+        self.relays.close_all(&self.shared, now.mono);
+        self.shared.release_all_of(self.id, now.mono);
+        self.server = Server::new(self.shared.settings.clone(), self.id, seed(&mut self.rng), now);
+    }
+}
+
+fn seed(rng: &mut ChaCha12Rng) -> [u8; 32] {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    seed
+}

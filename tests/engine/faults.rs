@@ -1,0 +1,91 @@
+//! A panic of the core in a running server: who made it happen loses the session, nobody else notices.
+
+use std::net::SocketAddr;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use turnserver::config::load_text;
+use turnserver::stream::tls::Certificates;
+use turnserver::turn::Path;
+use turnserver::turn::settings::Hooks;
+use turnserver::udp::{Engine, Secrets};
+
+use crate::wire::{Client, Received, free_ports};
+
+/// Data that makes the core panic, as a bug would.
+const POISON: &[u8] = b"planted panic";
+
+fn panic_at_poison(_path: &Path, datagram: &[u8]) {
+    assert!(!datagram.windows(POISON.len()).any(|window| window == POISON), "planted");
+}
+
+/// A server inside this process, with one worker, so that everybody is on the one that panics.
+fn poisonable() -> (Engine, SocketAddr) {
+    let port = free_ports(1);
+    let text = format!(
+        "listening-ip = [\"127.0.0.1\"]\nlistening-port = {port}\nrelay-threads = 1\nrealm = \"r\"\n\
+         lt-cred-mech = true\nuser = [\"alice:secret\"]\n"
+    );
+    let config = load_text(&text, FilePath::new("test.toml")).expect("a good configuration").config;
+    let secrets = Secrets { nonce_key: [7; 32], previous_nonce_key: None };
+    let certificates = Certificates::none().expect("randomness");
+    let hooks = Hooks { before_datagram: Some(panic_at_poison) };
+    let engine = Engine::start_with(Arc::new(config), &secrets, certificates, hooks).expect("a free port");
+    (engine, ([127, 0, 0, 1], port).into())
+}
+
+fn alice(server: SocketAddr) -> Client {
+    Client::udp(server).with_user("alice", "secret")
+}
+
+/// Two clients that can reach each other.
+fn pair(server: SocketAddr) -> (Client, Client, SocketAddr, SocketAddr) {
+    let (mut a, mut b) = (alice(server), alice(server));
+    let (a_relayed, b_relayed) = (a.relayed(), b.relayed());
+    assert_eq!((a.permit(b_relayed.ip()).code(), b.permit(a_relayed.ip()).code()), (0, 0));
+    (a, b, a_relayed, b_relayed)
+}
+
+#[test]
+fn a_panic_ends_the_session_it_concerns_and_no_other() {
+    let (engine, server) = poisonable();
+    let (mut a, mut b, a_relayed, b_relayed) = pair(server);
+    let mut victim = alice(server);
+    let gone = victim.relayed();
+
+    victim.send(a_relayed, POISON);
+    assert_eq!(victim.refresh(600).code(), 437, "the allocation is gone");
+    assert_ne!(victim.relayed(), gone, "its client may begin anew");
+
+    a.send(b_relayed, b"still here");
+    assert_eq!(b.receive(), Received::Indication(a_relayed, b"still here".to_vec()));
+    engine.stop();
+}
+
+#[test]
+fn a_stream_whose_message_panics_is_closed() {
+    let (engine, server) = poisonable();
+    let (mut a, mut b, a_relayed, b_relayed) = pair(server);
+    let mut victim = Client::tcp(server).with_user("alice", "secret");
+    victim.relayed();
+    victim.send(a_relayed, POISON);
+    assert!(victim.is_closed(), "the connection is over");
+    a.send(b_relayed, b"still here");
+    assert_eq!(b.receive(), Received::Indication(a_relayed, b"still here".to_vec()));
+    engine.stop();
+}
+
+#[test]
+fn a_second_panic_within_a_minute_restarts_the_core_and_loses_no_port() {
+    let (engine, server) = poisonable();
+    let (mut a, ..) = pair(server);
+    for _ in 0..2 {
+        let mut victim = alice(server);
+        let relayed = victim.relayed();
+        victim.send(relayed, POISON);
+        assert_eq!(victim.binding().code(), 0, "the worker goes on");
+    }
+    assert_eq!(a.refresh(600).code(), 437, "the core began anew");
+    assert_eq!(alice(server).allocate().code(), 0);
+    engine.stop();
+}
