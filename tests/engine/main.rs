@@ -1,6 +1,15 @@
 //! The engine around the core, over real sockets: several workers, one server.
 
+mod descriptors;
 mod faults;
+mod journal;
+mod own_addresses;
+mod process;
+mod quotas;
+mod relay_addresses;
+mod state;
+mod streams_of_the_process;
+mod traffic;
 #[path = "../wire/mod.rs"]
 mod wire;
 
