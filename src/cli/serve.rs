@@ -5,7 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,6 +25,8 @@ use crate::udp::{Engine, Secrets};
 
 /// Lines of the log that wait for a slow reader; further ones are lost, and nothing else is.
 const LOG_LINES_MAX: usize = 8192;
+/// How long the end of the process waits for a reader of the last lines.
+const LOG_END_MAX: Duration = Duration::from_secs(2);
 
 /// Runs the server until a signal ends it.
 pub(super) fn run(args: Vec<OsString>) -> ExitCode {
@@ -143,7 +146,7 @@ fn write_pidfile(path: &Path) -> bool {
 }
 
 /// Starts the log. Lines are written by a thread of its own: a reader that stops reading must not stop the workers.
-fn start_log(verbosity: u8) -> WorkerGuard {
+fn start_log(verbosity: u8) -> Log {
     let level = match verbosity {
         0 => LevelFilter::INFO,
         1 => LevelFilter::DEBUG,
@@ -159,7 +162,25 @@ fn start_log(verbosity: u8) -> WorkerGuard {
         .init();
     // Through the log as well, so that a panic that is contained blocks nobody.
     std::panic::set_hook(Box::new(|panic| error!("{panic}")));
-    guard
+    Log(Some(guard))
+}
+
+/// The thread that writes the log; it ends with this value.
+struct Log(Option<WorkerGuard>);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let guard = self.0.take();
+        let (done, ended) = mpsc::channel::<()>();
+        // When the last lines do not go, the guard prints that on standard output, which may be stuck as well, or closed.
+        let ending = move || {
+            drop(guard);
+            drop(done);
+        };
+        if std::thread::Builder::new().name("log-end".to_owned()).spawn(ending).is_ok() {
+            let _ = ended.recv_timeout(LOG_END_MAX);
+        }
+    }
 }
 
 fn say(text: &str) -> ExitCode {

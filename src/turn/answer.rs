@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::address::{Family, FiveTuple, ReservationToken};
+use super::drop_reason::DropReason;
 use super::io::RelayGrant;
 use super::limits::ANSWER_LEN_MAX;
 use super::settings::Settings;
@@ -91,7 +92,7 @@ pub(super) enum Reject {
     /// 420, naming the attributes.
     UnknownAttributes,
     /// With silence.
-    Silent(super::io::DropReason),
+    Silent(DropReason),
 }
 
 impl From<ErrorCode> for Reject {

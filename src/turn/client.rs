@@ -2,8 +2,9 @@
 
 use super::address::Family;
 use super::answer::{AnswerBuf, Head, Reject, Reply, Success};
+use super::drop_reason::DropReason;
 use super::gather::{Prefix, Suffix};
-use super::io::{ClientPath, Credit, Destination, DropReason, Forward, Output, Transmit, Verdict};
+use super::io::{ClientPath, Credit, Destination, Forward, Output, Transmit, Verdict};
 use super::server::Server;
 use super::time::Now;
 use crate::auth::LongTermKey;

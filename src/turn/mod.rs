@@ -12,6 +12,7 @@ mod authenticate;
 pub mod budget;
 pub mod channel;
 mod client;
+pub mod drop_reason;
 pub mod event;
 pub mod gather;
 pub mod io;
@@ -31,8 +32,9 @@ pub mod time;
 pub mod timers;
 
 pub use answer::AnswerBuf;
+pub use drop_reason::DropReason;
 pub use event::Event;
-pub use io::{Answer, Destination, DropReason, Forward, Output, Path, Verdict};
+pub use io::{Answer, Destination, Forward, Output, Path, Verdict};
 pub use server::Server;
 pub use settings::Settings;
 pub use state::Snapshot;

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use rand_chacha::rand_core::RngCore;
 
 use super::address::RelayId;
+use super::drop_reason::DropReason;
 use super::gather;
-use super::io::{Destination, DropReason, Forward, Verdict};
+use super::io::{Destination, Forward, Verdict};
 use super::limits::UDP_PAYLOAD_MAX;
 use super::server::Server;
 use super::time::Now;

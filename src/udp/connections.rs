@@ -116,9 +116,10 @@ impl Worker {
                 let Destination::Peer { relay, to, own, dont_fragment } = forward.to else { return };
                 let payload = &message[forward.range.as_range()];
                 let pieces = [forward.prefix.as_slice(), payload, forward.suffix.as_slice()];
-                let sent = match (self.resolve(to, own), self.relays.socket(relay.0)) {
-                    (Some(to), Some(socket)) => batch::send(socket, to, pieces, dont_fragment),
-                    _ => Err(io::Error::from(io::ErrorKind::HostUnreachable)),
+                let Some(to) = self.resolve(to, own) else { return self.note_dead_end(relay, payload.len()) };
+                let sent = match self.relays.socket(relay.0) {
+                    Some(socket) => batch::send(socket, to, pieces, dont_fragment),
+                    None => Err(io::Error::from(io::ErrorKind::NotConnected)),
                 };
                 if let Err(error) = sent {
                     self.counters.unsent(&error);

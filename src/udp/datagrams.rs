@@ -13,7 +13,7 @@ use crate::stream::{Kind, Sent, StreamId};
 use crate::turn::address::{FiveTuple, LinkId, RelayId, Transport};
 use crate::turn::io::{ClientPath, Credit, Direction, Forward};
 use crate::turn::time::Now;
-use crate::turn::{Destination, Path, Verdict};
+use crate::turn::{Destination, DropReason, Path, Verdict};
 
 /// Receive batches taken from one socket before the others have their turn.
 const ROUNDS_MAX: usize = 4;
@@ -49,7 +49,7 @@ impl Worker {
                 Path::Client(ClientPath { tuple, link: LinkId(place) })
             }
             Leave::Relay(place) => {
-                let Some(from) = self.name_peer(source) else { return };
+                let Some(from) = self.name_peer(source) else { return self.counters.dropped(DropReason::Forbidden) };
                 Path::Peer { relay: RelayId(place), from }
             }
         };
@@ -88,13 +88,18 @@ impl Worker {
             Destination::Client(path) => (Leave::Listener(path.link.0), path.tuple.client, false),
             Destination::Peer { relay, to, own, dont_fragment } => {
                 let Some(to) = self.resolve(to, own) else {
-                    self.server.handle_unsent(Direction::ToPeer(relay), range.as_range().len());
-                    return;
+                    return self.note_dead_end(relay, range.as_range().len());
                 };
                 (Leave::Relay(relay.0), to, dont_fragment)
             }
         };
         self.batch.push(Gather { leave, to, slot: slot as u8, prefix, range, suffix, dont_fragment });
+    }
+
+    /// Data was meant for an own address that holds no relay.
+    pub(super) fn note_dead_end(&mut self, relay: RelayId, len: usize) {
+        self.counters.dropped(DropReason::Forbidden);
+        self.server.handle_unsent(Direction::ToPeer(relay), len);
     }
 
     fn flush(&mut self) {

@@ -1,7 +1,6 @@
 //! Starting and stopping: sockets, shared tables, worker threads.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -15,6 +14,7 @@ use super::checks::{self, DescriptorBudget, Descriptors};
 use super::connections::Acceptor;
 use super::counters::Counters;
 use super::journal::Journal;
+use super::listen::{ListenPorts, StartError, refuse_foreign, system};
 use super::shared::Shared;
 use super::socket;
 use super::sys::Arena;
@@ -48,41 +48,6 @@ impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secrets(..)")
     }
-}
-
-/// Why the server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// No interface has an address, or all transports are switched off.
-    #[error("there is nothing to listen on: no address was found, or no-udp and no-tcp are both set")]
-    NoListener,
-    /// Another program, perhaps another instance, listens there.
-    #[error("{0} is in use: another program, or another instance of this server, listens there")]
-    InUse(SocketAddr),
-    /// The system refuses an address.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// A `relay-ip` that is not ours: every allocation would be answered 508.
-    #[error("cannot relay from {address}")]
-    Relay {
-        /// The address.
-        address: IpAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// Anything else the system refuses.
-    #[error("{what}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
 }
 
 #[derive(Debug)]
@@ -188,42 +153,6 @@ impl Engine {
     }
 }
 
-/// What is listened on: every address on every port, each once.
-struct ListenPorts {
-    udp: Vec<SocketAddr>,
-    tcp: Vec<SocketAddr>,
-}
-
-impl ListenPorts {
-    /// Refuses what another program has: workers share a port, and would share it with another instance as well.
-    fn new(config: &Config, addresses: &ListenAddresses) -> Result<ListenPorts, StartError> {
-        let listen = &config.listen;
-        let on = |ports: &[u16]| -> Vec<SocketAddr> {
-            let each = |ip: &IpAddr| ports.iter().map(|port| SocketAddr::new(*ip, *port)).collect::<Vec<_>>();
-            addresses.listen.iter().flat_map(each).collect()
-        };
-        let udp = if listen.udp { on(&[listen.port]) } else { Vec::new() };
-        // Also when the certificate is broken: it may be mended while the server runs.
-        let tcp = match (listen.tcp, listen.tls && config.tls.is_some()) {
-            (false, false) => Vec::new(),
-            (true, false) => on(&[listen.port]),
-            (_, true) if listen.port == listen.tls_port => on(&[listen.port]),
-            (_, true) => on(&[listen.port, listen.tls_port]),
-        };
-        if udp.is_empty() && tcp.is_empty() {
-            return Err(StartError::NoListener);
-        }
-        udp.iter().try_for_each(|address| refuse_taken(*address, socket2::Type::DGRAM))?;
-        tcp.iter().try_for_each(|address| refuse_taken(*address, socket2::Type::STREAM))?;
-        Ok(ListenPorts { udp, tcp })
-    }
-
-    /// Descriptors one worker takes: its listeners, a spare for each that accepts, its epoll set and its eventfd.
-    fn descriptors(&self) -> usize {
-        self.udp.len() + 2 * self.tcp.len() + 2
-    }
-}
-
 fn build_worker(
     id: u8,
     ports: &ListenPorts,
@@ -271,10 +200,6 @@ fn build_worker(
 
 fn keys(rng: &mut ChaCha12Rng) -> [u64; 4] {
     std::array::from_fn(|_| rng.next_u64())
-}
-
-fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
-    move |source| StartError::System { what, source }
 }
 
 fn thread_count(config: &Config) -> u8 {
@@ -331,13 +256,6 @@ fn warn_shortfalls(config: &Config, shared: &Shared, descriptors: &Descriptors, 
     shortfalls.into_iter().flatten().for_each(|text| warn!("{text}"));
 }
 
-fn refuse_foreign(relay: &[IpAddr]) -> Result<(), StartError> {
-    relay.iter().try_for_each(|ip| match UdpSocket::bind((*ip, 0)) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(StartError::Relay { address: *ip, source }),
-    })
-}
-
 /// Says so when a private half of `external-ip` stands for no relay address: nothing would be mapped.
 fn unused_external(config: &Config, addresses: &ListenAddresses) -> Option<String> {
     let pairs = config.relay.external.pairs.iter();
@@ -348,12 +266,4 @@ fn unused_external(config: &Config, addresses: &ListenAddresses) -> Option<Strin
     (!unused.is_empty()).then(|| {
         format!("external-ip {}: the private address is no relay address, so nothing is mapped", unused.join(", "))
     })
-}
-
-fn refuse_taken(address: SocketAddr, kind: socket2::Type) -> Result<(), StartError> {
-    match socket::is_taken(address, kind) {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(StartError::InUse(address)),
-        Err(source) => Err(StartError::Listen { address, source }),
-    }
 }

@@ -12,6 +12,7 @@ mod datagrams;
 mod engine;
 mod fault;
 mod journal;
+mod listen;
 mod open;
 mod outputs;
 mod relays;
@@ -23,4 +24,5 @@ mod wake;
 mod worker;
 
 pub use addresses::ListenAddresses;
-pub use engine::{Engine, Secrets, StartError};
+pub use engine::{Engine, Secrets};
+pub use listen::StartError;

@@ -1,12 +1,8 @@
 //! A limit of descriptors that clients reach: who has an allocation keeps it, and the server goes on.
 
-use std::net::TcpStream;
-use std::time::Duration;
+use turnserver::clock;
 
-use crate::wire::{Client, Launch, Server};
-
-/// The longest wait for the end of a connection.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wire::{Client, Launch, Server, poll_until};
 
 fn start(descriptors: u32) -> Server {
     Launch::new(&["-a", "--realm=r", "--user=alice:secret"]).with_descriptors(descriptors).start()
@@ -42,4 +38,27 @@ fn streams_with_an_allocation_leave_descriptors_for_others() {
     assert_eq!(clients[0].refresh(0).code(), 0);
     drop(clients.remove(0));
     assert_eq!(Client::tcp(server.addr).with_user("alice", "secret").allocate().code(), 0, "what is freed is given");
+}
+
+/// A limit so low that what is counted does not suffice: the system itself says no.
+#[test]
+fn connections_without_a_descriptor_are_closed_and_told_once_a_second() {
+    const TOLD: &str = "no descriptor is left";
+    let server = start(20);
+    let mut clients = fill(20, || Client::udp(server.addr));
+    let begin = clock::now().mono;
+    let connect = || assert!(Client::tcp(server.addr).is_closed(), "there is no descriptor for it");
+    (0..50).for_each(|_| connect());
+    // Refusals of requests count as well; a second later there is a line again.
+    poll_until("a closed connection is told", || {
+        connect();
+        (server.log.count(&[TOLD]) > 0).then_some(())
+    });
+    assert_eq!(Client::udp(server.addr).binding().code(), 0, "the worker goes on");
+    let secs = clock::now().mono.since(begin).as_secs() as usize;
+    assert!(server.log.count(&[TOLD]) <= secs + 1, "in {secs} s:\n{}", server.log.text());
+    assert_eq!(server.log.count(&[TOLD, "suppressed=0"]), 0, "the first line counts those that were not told");
+
+    assert_eq!(clients[0].refresh(0).code(), 0);
+    assert_eq!(Client::tcp(server.addr).binding().code(), 0, "what is freed is taken");
 }

@@ -128,7 +128,8 @@ fn live_allocations_are_told_when_the_server_ends() {
 #[test]
 fn drops_of_all_workers_are_summed_up_by_reason_when_the_server_ends() {
     const CLIENTS: usize = 32;
-    let mut server = Launch::new(&["-a", "--realm=r", "--user=alice:secret", "--relay-threads=2"]).start();
+    let args = ["-a", "--realm=r", "--user=alice:secret", "--relay-threads=2", "--allow-loopback-peers"];
+    let mut server = Launch::new(&args).start();
     let nobody = SocketAddr::new(IpAddr::from([10, 1, 2, 3]), 9);
     for _ in 0..CLIENTS {
         let mut client = Client::udp(server.addr).with_user("alice", "secret");

@@ -7,8 +7,8 @@ mod own_addresses;
 mod process;
 mod quotas;
 mod relay_addresses;
+mod standard_streams;
 mod state;
-mod streams_of_the_process;
 mod traffic;
 #[path = "../wire/mod.rs"]
 mod wire;

@@ -70,7 +70,7 @@ fn a_live_relay_is_called_by_its_external_address() {
 
 #[test]
 fn in_the_default_profile_only_live_relays_of_this_host_are_heard_and_reached() {
-    let (server, first) = start(&["--profile=default"]);
+    let (mut server, first) = start(&["--profile=default"]);
     let inside = neighbour(first);
     let outside = UdpSocket::bind((LOOPBACK, 0)).expect("a free port");
     let (mut client, mut other) = (alice(&server), alice(&server));
@@ -88,6 +88,8 @@ fn in_the_default_profile_only_live_relays_of_this_host_are_heard_and_reached() 
     inside.set_nonblocking(true).expect("a socket");
     assert!(inside.recv(&mut [0; 64]).is_err(), "what was sent first would have come first");
     assert_eq!(client.bind(0x4000, addr_of(&outside)).code(), 403, "no relay can be there");
+    assert!(server.terminate().success());
+    assert!(server.log.find(&["dropped", "reason=\"Forbidden\"", "count=3"]).is_some(), "{}", server.log.text());
 }
 
 #[test]

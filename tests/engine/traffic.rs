@@ -64,7 +64,7 @@ fn data_that_a_slow_reader_never_got_is_not_counted() {
 fn data_for_a_dead_port_of_this_host_is_not_counted() {
     let first = free_ports(4);
     let range = [format!("--min-port={first}"), format!("--max-port={}", first + 3)];
-    let server = start(&["--profile=default", &range[0], &range[1]]);
+    let mut server = start(&["--profile=default", &range[0], &range[1]]);
     // It keeps the server from giving the port to a relay.
     let dead = UdpSocket::bind((LOOPBACK, first)).expect("a free port");
     let dead = dead.local_addr().expect("a bound socket");
@@ -82,4 +82,6 @@ fn data_for_a_dead_port_of_this_host_is_not_counted() {
         assert_eq!(figure(&server, &client, "to_peer_packets"), 1);
         assert_eq!(figure(&server, &client, "to_peer_bytes"), b"to a live one".len());
     }
+    assert!(server.terminate().success());
+    assert!(server.log.find(&["dropped", "reason=\"Forbidden\"", "count=4"]).is_some(), "{}", server.log.text());
 }

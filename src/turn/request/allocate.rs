@@ -10,8 +10,9 @@ use crate::turn::address::{EvenPort, Families, Family, RequestId, ReservationTok
 use crate::turn::allocation::{Allocation, Owner, Relay, Replay};
 use crate::turn::answer::{Allocated, AnswerBuf, Head, Reject, Success};
 use crate::turn::client::Request;
+use crate::turn::drop_reason::DropReason;
 use crate::turn::event::{Event, Traffic};
-use crate::turn::io::{Claim, ClientPath, Credit, DropReason, OpenRelay, Output, RelayGrant};
+use crate::turn::io::{Claim, ClientPath, Credit, OpenRelay, Output, RelayGrant};
 use crate::turn::limits::REPLAY_SECS;
 use crate::turn::parked::{NoRoom, Parked, Waiting};
 use crate::turn::server::{Refusal, Server};

@@ -2,8 +2,9 @@
 
 use crate::stun::{AttributeType, Message};
 use crate::turn::address::Family;
+use crate::turn::drop_reason::DropReason;
 use crate::turn::gather::{Prefix, Suffix};
-use crate::turn::io::{ClientPath, Destination, DropReason, Forward, Verdict};
+use crate::turn::io::{ClientPath, Destination, Forward, Verdict};
 use crate::turn::server::Server;
 use crate::turn::time::Now;
 

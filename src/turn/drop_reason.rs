@@ -1,0 +1,61 @@
+//! Why a datagram went nowhere: counted by the engine, never logged one by one.
+
+/// Why nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum DropReason {
+    /// The answer waits for the world and will come as [`Output::Transmit`].
+    Parked,
+    /// Neither STUN nor ChannelData.
+    NotStun,
+    /// STUN by its first bits, but malformed.
+    Malformed,
+    /// FINGERPRINT is wrong.
+    Fingerprint,
+    /// The source is one of our own listeners.
+    OwnListener,
+    /// A class or method that is not answered.
+    Unexpected,
+    /// TURN is not served, as nobody may use it.
+    StunOnly,
+    /// No allocation on this 5-tuple or relay socket.
+    NoAllocation,
+    /// Channel number not bound.
+    NoChannel,
+    /// No permission for the peer's address.
+    NoPermission,
+    /// An indication without peer or data, as pjnath's keep-alive is.
+    Incomplete,
+    /// The peer is of another family than the relayed address.
+    Family,
+    /// The peer may not be reached.
+    Forbidden,
+    /// The data does not fit the message that would carry it.
+    TooLarge,
+    /// A comprehension-required attribute in an indication.
+    UnknownAttribute,
+    /// Too many requests wait already.
+    Busy,
+}
+
+impl DropReason {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [DropReason; 16] = [
+        DropReason::Parked,
+        DropReason::NotStun,
+        DropReason::Malformed,
+        DropReason::Fingerprint,
+        DropReason::OwnListener,
+        DropReason::Unexpected,
+        DropReason::StunOnly,
+        DropReason::NoAllocation,
+        DropReason::NoChannel,
+        DropReason::NoPermission,
+        DropReason::Incomplete,
+        DropReason::Family,
+        DropReason::Forbidden,
+        DropReason::TooLarge,
+        DropReason::UnknownAttribute,
+        DropReason::Busy,
+    ];
+}
