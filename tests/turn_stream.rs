@@ -79,6 +79,9 @@ fn a_request_that_waits_dies_with_its_connection() {
             assert_eq!(other_code(bystander.replies(other.transaction())), Some(200));
             world.advance(60);
             assert_eq!((world.reservations(), world.census().0), (0, 1));
+            assert_eq!(request.once(), None, "the same bytes on a new connection are a new request");
+            world.answer_held();
+            assert_eq!(other_code(client.replies(request.transaction())), Some(200));
         }
     }
 }

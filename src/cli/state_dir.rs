@@ -136,3 +136,78 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     };
     written().with_context(|| format!("cannot write {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::sync::Barrier;
+
+    use super::*;
+
+    fn refusal(path: &Path) -> String {
+        refuse_strangers(path).map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (mode, is_refused) in [(0o700, false), (0o755, false), (0o777, true), (0o720, true), (0o1702, true)] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).expect("a directory of our own");
+            let expected = format!("{} can be written by others; chmod 700", dir.path().display());
+            assert_eq!(refusal(dir.path()), if is_refused { expected } else { String::new() }, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_directory_of_ours_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("file");
+        fs::write(&file, "").expect("a directory of our own");
+        assert!(refusal(&file).contains("is not a directory"));
+        // Who may give directories away does so; to everybody else the root directory is another user's.
+        let foreign = match chown(dir.path(), Some(12_345), None) {
+            Ok(()) => dir.path(),
+            Err(_) => Path::new("/"),
+        };
+        assert!(refusal(foreign).contains("belongs to another user"));
+    }
+
+    /// Runs `first_start` in many threads at once, in a directory of their own, and gives what each got.
+    fn at_once<T: Send>(first_start: impl Fn(&StateDir) -> T + Sync) -> (Vec<T>, usize) {
+        const STARTS: usize = 16;
+        let dir = tempfile::tempdir().expect("a directory");
+        let barrier = Barrier::new(STARTS);
+        let start = || {
+            let state = StateDir { path: dir.path().to_owned() };
+            barrier.wait();
+            first_start(&state)
+        };
+        let got = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..STARTS).map(|_| scope.spawn(start)).collect();
+            starts.into_iter().map(|start| start.join().expect("it starts")).collect()
+        });
+        (got, fs::read_dir(dir.path()).expect("a directory").count())
+    }
+
+    #[test]
+    fn first_starts_at_once_get_one_secret_and_one_key() {
+        for _ in 0..20 {
+            let (secrets, files) = at_once(|state| state.secret(Path::new("made")).expect("a secret").text);
+            assert!(secrets[0].len() == 64 && secrets.iter().all(|secret| *secret == secrets[0]), "{secrets:?}");
+            assert_eq!(files, 1, "unfinished files are gone");
+            let (keys, files) = at_once(|state| state.nonce_keys().expect("a key"));
+            assert!(keys.iter().all(|key| *key == keys[0]) && keys[0].1.is_none());
+            assert_eq!(files, 1);
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_length_is_refused_and_kept() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let state = StateDir { path: dir.path().to_owned() };
+        let path = dir.path().join(NONCE_KEY);
+        fs::write(&path, [7; 31]).expect("a directory of our own");
+        assert!(state.nonce_keys().expect_err("31 bytes").to_string().contains("does not hold 32 bytes"));
+        assert_eq!(fs::read(&path).expect("it is there"), [7; 31]);
+    }
+}
