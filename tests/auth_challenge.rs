@@ -1,4 +1,4 @@
-//! Who asks: the order of checks and what each answer shows (RFC 8489 section 9.2.4, section 2 of the decisions).
+//! Who asks: the order of checks and what each answer shows (RFC 8489 section 9.2.4, our rules).
 
 #[path = "common/mod.rs"]
 mod world;
@@ -16,12 +16,12 @@ fn allocate(client: &TestClient) -> Request<'_> {
     client.request(Method::ALLOCATE).transport(17)
 }
 
-/// 401 or 438 as section 2 of the decisions has it: realm, a nonce, unsigned, nothing of the user.
+/// 401 or 438 as our rules has it: realm, a nonce, unsigned, nothing of the user.
 fn assert_challenge(reply: &Reply, code: u16) {
     let kinds = [AttributeType::ERROR_CODE, AttributeType::NONCE, AttributeType::REALM];
     assert_eq!((reply.code(), reply.kinds()), (code, kinds.to_vec()));
     assert_eq!(reply.realm().as_deref(), Some(REALM.as_bytes()));
-    // Section 3 of the decisions: 72 bytes and the padded realm.
+    // Our rules: 72 bytes and the padded realm.
     assert!(reply.bytes().len() <= 72 + REALM.len().next_multiple_of(4), "{} bytes", reply.bytes().len());
 }
 
@@ -297,7 +297,7 @@ fn another_users_request_is_refused_before_it_is_read() {
     }
 }
 
-// STUN-031; section 1 of the decisions: reason phrases in signed errors only, in all, in none; SOFTWARE by its switch.
+// STUN-031; our rules: reason phrases in signed errors only, in all, in none; SOFTWARE by its switch.
 #[test]
 fn phrases_and_software_follow_their_switches() {
     for (profile, lines, unsigned, signed) in [
@@ -355,7 +355,7 @@ fn answers_stay_small_with_the_longest_realm() {
     assert!(reply.message().fingerprint_holds());
 }
 
-// Section 3 of the decisions: 401 takes 72 bytes and the padded realm, FINGERPRINT counted.
+// Our rules: 401 takes 72 bytes and the padded realm, FINGERPRINT counted.
 #[test]
 fn a_401_is_as_short_as_it_can_be() {
     let client = World::of(Profile::Default).client();

@@ -32,7 +32,7 @@ fn parse(name: &str) -> Option<(u64, &str)> {
     Some((timed.expires_unix, std::str::from_utf8(timed.user).expect("UTF-8")))
 }
 
-// REST-005, REST-006, quota keys of section 1 of the decisions; Matrix names hold ':' and '@'.
+// REST-005, REST-006, quota keys of our rules; Matrix names hold ':' and '@'.
 #[test]
 fn a_name_is_a_timestamp_and_an_opaque_user() {
     let table = [
@@ -91,7 +91,7 @@ proptest! {
     }
 }
 
-// REST-001, REST-006; section 1 of the decisions: 7 days, unlimited, 24 hours.
+// REST-001, REST-006; our rules: 7 days, unlimited, 24 hours.
 #[test]
 fn a_credential_is_good_until_its_timestamp_and_not_too_far_ahead() {
     const DAY: i64 = 86_400;
@@ -174,7 +174,7 @@ fn several_secrets_are_good_at_once() {
     assert_eq!(holder(&world, &format!("{}:fred", in_secs(60)), "fourth").allocate(), Err(401));
 }
 
-// Section 1 of the decisions: the quota counts for the user part, and without one for the whole name.
+// Our rules: the quota counts for the user part, and without one for the whole name.
 #[test]
 fn the_quota_of_a_timed_name_is_its_users() {
     let world = Setup::with(Profile::Default, "user-quota = 1").secrets(&[SECRET]).build();

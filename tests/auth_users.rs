@@ -17,7 +17,7 @@ fn allocated(world: &World) -> TestClient {
     client
 }
 
-// Section 2 of the decisions, row 5: no look-up before return routability.
+// Our rules: no look-up before return routability.
 #[test]
 fn a_user_is_looked_up_once_the_nonce_came_back() {
     let world = World::of(Profile::Default);
@@ -55,7 +55,7 @@ fn a_deleted_user_keeps_the_allocation_and_gets_no_other() {
     assert_eq!((client.refresh(Some(0)), client.allocate()), (Ok(0), Err(401)));
 }
 
-// Section 2 of the decisions, row 6: a changed password works on a live allocation.
+// Our rules: a changed password works on a live allocation.
 #[test]
 fn a_changed_password_is_found_on_a_live_allocation() {
     let world = World::of(Profile::Default);
@@ -69,7 +69,7 @@ fn a_changed_password_is_found_on_a_live_allocation() {
     assert_eq!(client.refresh(None), Err(401), "the old one is good no more");
 }
 
-// Section 2 of the decisions, row 6: the database is asked at most once per user and second.
+// Our rules: the database is asked at most once per user and second.
 #[test]
 fn wrong_passwords_on_a_live_allocation_ask_the_database_once_a_second() {
     let world = World::of(Profile::Default);
@@ -125,7 +125,7 @@ fn a_nonce_that_ends_in_the_waiting_is_stale() {
     assert_eq!(client.replies(request.transaction())[0].code(), 438);
 }
 
-// TURN-006; section 1 of the decisions: allocations per user 100, unlimited, 10.
+// TURN-006; our rules: allocations per user 100, unlimited, 10.
 #[test]
 fn a_user_has_as_many_allocations_as_the_profile_says() {
     for (profile, max) in [(Profile::Default, 100), (Profile::Hardened, 10)] {
@@ -171,7 +171,7 @@ fn the_5_tuple_of_an_allocation_that_ended_is_free_for_anybody() {
     assert_eq!((world.allocations(), world.relay_sockets(), alice.refresh(None)), (1, 1, Err(441)));
 }
 
-// AUTH-022, INT-008; section 5 of the decisions: nonces survive restarts, allocations do not.
+// AUTH-022, INT-008; our rules: nonces survive restarts, allocations do not.
 #[test]
 fn after_a_restart_a_nonce_is_good_and_the_allocation_is_gone() {
     let before = World::of(Profile::Default);
@@ -186,7 +186,7 @@ fn after_a_restart_a_nonce_is_good_and_the_allocation_is_gone() {
     assert_eq!(same.request(Method::ALLOCATE).transport(17).once().map(|reply| reply.code()), Some(200));
 }
 
-// SEC-014; section 1 of the decisions: 100 a second, burst 500, over UDP, for what nobody earned.
+// SEC-014; our rules: 100 a second, burst 500, over UDP, for what nobody earned.
 #[test]
 fn answers_that_nobody_earned_have_a_budget() {
     let world = World::of(Profile::Default);
@@ -213,7 +213,7 @@ fn a_retransmission_is_answered_when_the_budget_is_used_up() {
     assert_eq!((answer.code(), request.once()), (200, Some(answer)));
 }
 
-// Section 1 of the decisions: what is earned is not budgeted, nor are streams, whose source cannot be forged.
+// Our rules: what is earned is not budgeted, nor are streams, whose source cannot be forged.
 #[test]
 fn who_is_authenticated_or_on_a_stream_is_not_held_up() {
     let world = World::of(Profile::Default);

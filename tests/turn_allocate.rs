@@ -44,7 +44,7 @@ fn success_says_relayed_and_mapped_address_and_lifetime_signed() {
     }
 }
 
-// ALLOC-005, ALLOC-006; section 1 of the decisions: coturn says 400 to an unknown transport.
+// ALLOC-005, ALLOC-006; our rules: coturn says 400 to an unknown transport.
 #[test]
 fn requested_transport_must_be_there_well_formed_and_udp() {
     for profile in Profile::ALL {
@@ -158,7 +158,7 @@ fn lifetime_is_what_was_asked_between_600_and_the_maximum() {
     }
 }
 
-// Section 1 of the decisions: the configured maximum wins.
+// Our rules: the configured maximum wins.
 #[test]
 fn a_maximum_below_600_is_what_is_granted() {
     let world = Setup::of(Profile::Default).tune(|config| config.limits.allocate_lifetime_secs_max = 120).build();
@@ -170,7 +170,7 @@ fn a_maximum_below_600_is_what_is_granted() {
     assert_eq!(world.allocations(), 0);
 }
 
-// ALLOC-003, ALLOC-004, T10; section 1 of the decisions: signed, and from coturn unsigned before authentication.
+// ALLOC-003, ALLOC-004, T10; our rules: signed, and from coturn unsigned before authentication.
 #[test]
 fn a_second_allocate_on_the_5_tuple_is_a_mismatch() {
     for profile in Profile::ALL {

@@ -42,7 +42,7 @@ fn binding_tells_every_client_its_address_and_nothing_else() {
                 assert_eq!(reply.mapped(), Some(sock(addr)));
                 assert_eq!(reply.message().id(), request.transaction());
                 assert_eq!(reply.bytes()[4..8], [0x21, 0x12, 0xA4, 0x42]);
-                // Section 3 of the decisions: 32 bytes over IPv4, 44 over IPv6.
+                // Our rules: 32 bytes over IPv4, 44 over IPv6.
                 assert_eq!(reply.bytes().len(), if sock(addr).is_ipv4() { 32 } else { 44 });
             }
         }
@@ -187,7 +187,7 @@ fn what_is_no_request_of_ours_is_met_with_silence() {
     }
 }
 
-// STUN-009; section 1 of the decisions: silence, coturn 400.
+// STUN-009; our rules: silence, coturn 400.
 #[test]
 fn unknown_methods_get_silence_and_400_from_the_coturn_profile() {
     for (profile, code) in [(Profile::Default, 0), (Profile::Hardened, 0), (Profile::Coturn, 400)] {
@@ -202,7 +202,7 @@ fn unknown_methods_get_silence_and_400_from_the_coturn_profile() {
     }
 }
 
-// Section 2 of the decisions, row 1; SEC-004: two servers, or one with itself, must not be made to talk.
+// Our rules; SEC-004: two servers, or one with itself, must not be made to talk.
 #[test]
 fn a_source_that_is_our_own_listener_gets_silence() {
     let world = World::of(Profile::Default);
@@ -214,7 +214,7 @@ fn a_source_that_is_our_own_listener_gets_silence() {
     assert_eq!(world.drops(), [DropReason::OwnListener; 4]);
 }
 
-// Section 1 of the decisions: no users, no secret: STUN only.
+// Our rules: no users, no secret: STUN only.
 #[test]
 fn without_users_only_binding_is_answered() {
     let world = Setup::of(Profile::Default).tune(|config| config.auth.mode = AuthMode::StunOnly).build();

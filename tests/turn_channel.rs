@@ -79,7 +79,7 @@ fn number_and_peer_must_be_there_and_well_formed() {
     assert_eq!(through(&client, 0x4001, &peer).len(), 1);
 }
 
-// CHAN-002, OLD-008; section 1 of the decisions: the coturn profile takes numbers up to 0x7FFF.
+// CHAN-002, OLD-008; our rules: the coturn profile takes numbers up to 0x7FFF.
 #[test]
 fn channel_numbers_have_a_range() {
     for (profile, max) in [(Profile::Default, 0x4FFF), (Profile::Coturn, 0x7FFF), (Profile::Hardened, 0x4FFF)] {
@@ -151,7 +151,7 @@ fn peers_of_another_family_or_forbidden_ones_are_refused() {
     }
 }
 
-// CHAN-009; section 3 of the decisions: 256, coturn profile 1024.
+// CHAN-009; our rules: 256, coturn profile 1024.
 #[test]
 fn a_full_table_of_channels_is_said() {
     for (profile, max) in [(Profile::Default, 256), (Profile::Hardened, 256), (Profile::Coturn, 1024)] {
@@ -306,7 +306,7 @@ fn another_port_of_the_peer_does_not_use_the_channel() {
     assert_eq!(client.received(), [channel(0x4001, b"1"), Received::Data { peer: other.addr(), data: b"2".to_vec() }]);
 }
 
-// TURN-001; section 1 of the decisions: coturn says 400.
+// TURN-001; our rules: coturn says 400.
 #[test]
 fn without_an_allocation_there_is_nothing_to_bind() {
     for (profile, code) in [(Profile::Default, 437), (Profile::Coturn, 400), (Profile::Hardened, 437)] {

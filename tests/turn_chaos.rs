@@ -189,7 +189,7 @@ impl Stage {
 
     fn assert_sound(&self) -> Result<(), TestCaseError> {
         let world = &self.world;
-        prop_assert_eq!(world.allocations(), world.quota_total() as usize);
+        prop_assert_eq!(world.allocations() + world.reservations(), world.quota_total() as usize);
         prop_assert_eq!(world.census().0, world.relay_sockets() + world.reservations());
         let (taken, resting, free) = world.census();
         prop_assert_eq!(taken + resting + free, 16);

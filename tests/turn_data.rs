@@ -39,7 +39,7 @@ fn data_goes_both_ways_exactly() {
     }
 }
 
-// DATA-008, STUN-022; section 4 of the decisions: prefix of 36 or 48 bytes, suffix of padding.
+// DATA-008, STUN-022; our rules: prefix of 36 or 48 bytes, suffix of padding.
 #[test]
 fn a_data_indication_has_the_layout_of_the_rfc() {
     let world = World::of(Profile::Default);

@@ -73,7 +73,7 @@ fn a_family_without_relay_address_is_not_supported() {
     assert_eq!(ipv6_only.client().request(Method::ALLOCATE).transport(17).family(V6).code(), 200);
 }
 
-// Section 2 of the decisions, row 8: 440 before 486.
+// Our rules: 440 before 486.
 #[test]
 fn a_missing_family_is_said_before_a_full_quota() {
     let world = Setup::with(Profile::Default, "user-quota = 1").relays(&[RELAY_V4]).build();

@@ -1,4 +1,4 @@
-//! Nonces: stateless, of one client, for a while (RFC 8489 section 9.2, section 1 of the decisions).
+//! Nonces: stateless, of one client, for a while (RFC 8489 section 9.2, our rules).
 
 #[path = "common/mod.rs"]
 mod world;
@@ -121,7 +121,7 @@ fn nonces_are_short_printable_and_different() {
     assert_eq!(minted.len(), 10_000);
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-' || *byte == b'_';
     assert!(minted.iter().all(|nonce| nonce.iter().all(is_plain)));
-    assert_eq!(NONCE_LEN, 28, "the 401 of section 3 of the decisions counts with it");
+    assert_eq!(NONCE_LEN, 28, "the 401 of our rules counts with it");
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! Two clients of one server, and the server's own addresses as peers (section 1 of the decisions, PERM-015, SEC-004).
+//! Two clients of one server, and the server's own addresses as peers (our rules, PERM-015, SEC-004).
 
 #[path = "common/mod.rs"]
 mod world;
@@ -128,7 +128,7 @@ fn a_neighbour_without_permission_is_not_heard() {
     assert_eq!(bob.received(), []);
 }
 
-// Section 1 of the decisions: ports of live allocations only; a dead one is silence, or 403 outside the relay range.
+// Our rules: ports of live allocations only; a dead one is silence, or 403 outside the relay range.
 #[test]
 fn an_own_address_without_a_live_allocation_is_a_dead_end() {
     for profile in [Profile::Default, Profile::Hardened] {

@@ -41,7 +41,7 @@ fn success_says_nothing_but_is_signed() {
     }
 }
 
-// TURN-001; section 1 of the decisions: coturn says 400.
+// TURN-001; our rules: coturn says 400.
 #[test]
 fn without_an_allocation_there_is_nothing_to_permit() {
     for (profile, code) in [(Profile::Default, 437), (Profile::Coturn, 400), (Profile::Hardened, 437)] {
@@ -139,7 +139,7 @@ fn a_peer_of_another_family_is_a_mismatch() {
     assert!(lets_in(&world, &six, v6));
 }
 
-// PERM-007; section 2 of the decisions, row 9: 403 for the whole request, nothing installed; 443 comes before it.
+// PERM-007; our rules: 403 for the whole request, nothing installed; 443 comes before it.
 #[test]
 fn one_forbidden_peer_refuses_the_whole_list() {
     for profile in Profile::ALL {
@@ -159,7 +159,7 @@ fn one_forbidden_peer_refuses_the_whole_list() {
     }
 }
 
-// PERM-008; section 3 of the decisions: 256, coturn profile 1024.
+// PERM-008; our rules: 256, coturn profile 1024.
 #[test]
 fn a_full_table_refuses_the_request_and_keeps_what_it_has() {
     for (profile, max) in [(Profile::Default, 256), (Profile::Hardened, 256), (Profile::Coturn, 1024)] {
@@ -185,7 +185,7 @@ fn a_full_table_refuses_the_request_and_keeps_what_it_has() {
     }
 }
 
-// Section 3 of the decisions: 64 peers in one CreatePermission.
+// Our rules: 64 peers in one CreatePermission.
 #[test]
 fn a_request_names_64_peers_at_most() {
     let world = World::of(Profile::Coturn);

@@ -51,7 +51,7 @@ fn step(ip: IpAddr, by: i8) -> Option<IpAddr> {
     }
 }
 
-/// Denied in every profile, whatever the lists say: the second row of the table in the decisions.
+/// Denied in every profile, whatever the lists say: the second row of our rules.
 const ALWAYS: &[&str] = &[
     "0.0.0.0/8",
     "127.0.0.0/8",
@@ -156,7 +156,7 @@ fn ranges_end_where_they_end() {
     }
 }
 
-// Section 1 of the decisions: allow wins, but never over the second row; hardened: deny wins.
+// Our rules: allow wins, but never over the second row; hardened: deny wins.
 #[test]
 fn lists_open_and_close_what_they_may() {
     let everything = vec![prefix("0.0.0.0/0"), prefix("::/0")];

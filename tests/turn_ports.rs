@@ -86,7 +86,7 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    // TURN-008, SEC-021; section 3 of the decisions: a freed port rests 30 s while others are free.
+    // TURN-008, SEC-021; our rules: a freed port rests 30 s while others are free.
     #[test]
     fn ports_are_taken_once_rest_when_freed_and_are_never_lost(
         first in prop_oneof![49_152..49_160_u16, 65_400..65_500_u16],
@@ -174,7 +174,7 @@ fn a_freed_port_is_live_no_more() {
     assert!(!pool.is_live(1) && !pool.is_live(65_535), "beyond the range nothing is");
 }
 
-// Section 1 of the decisions, two relays on one server: the external address stands for the local one.
+// Our rules, two relays on one server: the external address stands for the local one.
 #[test]
 fn a_live_port_is_found_by_both_names_of_its_address() {
     let parse = |text: &str| text.parse::<std::net::SocketAddr>().expect("an address");

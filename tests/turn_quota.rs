@@ -96,7 +96,7 @@ fn budget(per_sec: u32, burst: u32) -> Budget {
     Budget::new(Rate { per_sec, burst }, [1, 2, 3, 4])
 }
 
-// SEC-014; section 1 of the decisions: 100 per second, burst 500.
+// SEC-014; our rules: 100 per second, burst 500.
 #[test]
 fn a_budget_is_a_burst_and_then_a_rate() {
     for (per_sec, burst) in [(100, 500), (20, 100), (10, 10), (1, 1)] {
@@ -121,7 +121,7 @@ fn one_source_does_not_use_up_the_budget_of_another() {
     assert!(others >= 199, "{others} of 200");
 }
 
-// Section 1 of the decisions: per source address, IPv6: /64.
+// Our rules: per source address, IPv6: /64.
 #[test]
 fn an_ipv6_source_is_its_64_bits() {
     let of = |text: &str| prefix(text.parse().expect("an address"));
@@ -158,7 +158,7 @@ proptest! {
     }
 }
 
-// Section 3 of the decisions: tables do not grow with what is sent; sources may share a bucket, never exceed it.
+// Our rules: tables do not grow with what is sent; sources may share a bucket, never exceed it.
 #[test]
 fn the_budget_of_many_sources_is_bounded_by_its_table() {
     let budget = budget(1, 1);

@@ -114,7 +114,7 @@ fn a_lifetime_of_zero_ends_everything_at_once() {
     }
 }
 
-// REFR-003; section 2 of the decisions, row 9.
+// REFR-003; our rules.
 #[test]
 fn a_repeated_delete_finds_nothing() {
     for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {

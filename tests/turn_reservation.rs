@@ -108,7 +108,7 @@ fn an_unknown_or_used_token_is_refused() {
     assert_eq!(claim(&world.client(), &token), Err(508), "a token is good for once");
 }
 
-// ALLOC-019; section 3 of the decisions: 30 s, coturn profile 300 s.
+// ALLOC-019; our rules: 30 s, coturn profile 300 s.
 #[test]
 fn a_token_ends_at_the_second() {
     for (profile, held_secs) in [(Profile::Default, 30), (Profile::Hardened, 30), (Profile::Coturn, 300)] {
@@ -187,7 +187,7 @@ fn without_a_pair_of_ports_the_answer_is_508() {
 // ALLOC-018
 #[test]
 fn tokens_cannot_be_guessed_from_each_other() {
-    let world = World::of(Profile::Default);
+    let world = Setup::with(Profile::Default, "user-quota = 0").build();
     let tokens: BTreeSet<[u8; 8]> = (0..100).map(|_| reserve(&world.client()).1).collect();
     assert_eq!(tokens.len(), 100);
     for place in 1..8 {
@@ -196,14 +196,40 @@ fn tokens_cannot_be_guessed_from_each_other() {
     }
 }
 
-// Section 2 of the decisions, row 8: an unknown token is said before the quota, and a full quota does not use it up.
+// Our rules: an unknown token is said before the quota, and a full quota does not use it up.
 #[test]
 fn a_full_quota_leaves_the_reservation_as_it_is() {
-    let world = Setup::with(Profile::Default, "user-quota = 1").build();
+    let world = Setup::with(Profile::Default, "user-quota = 2").build();
     let (relayed, token) = reserve(&world.client());
-    assert_eq!(claim(&world.client(), &[1; 8]), Err(508));
-    assert_eq!(claim(&world.client(), &token), Err(486));
+    let bobs = [world.client().named(BOB), world.client().named(BOB)];
+    assert!(bobs.iter().all(|bob| bob.allocate().is_ok()));
+    assert_eq!(claim(&world.client().named(BOB), &[1; 8]), Err(508));
+    assert_eq!(claim(&world.client().named(BOB), &token), Err(486));
+    assert_eq!(world.reservations(), 1);
+    assert_eq!(bobs[0].refresh(Some(0)), Ok(0));
     assert_eq!(claim(&world.client().named(BOB), &token), Ok(next_to(relayed)));
+    assert!(world.client().allocate().is_ok(), "the place the reservation took is Alice's again");
+}
+
+// TURN-006: a reserved port is a port taken. Else one user could have all of them, a few at a time.
+#[test]
+fn a_reservation_takes_a_place_of_the_quota() {
+    let world = Setup::with(Profile::Default, "user-quota = 2").build();
+    let client = world.client();
+    let (relayed, token) = reserve(&client);
+    assert_eq!(world.client().allocate(), Err(486));
+    assert_eq!(claim(&world.client(), &token), Ok(next_to(relayed)), "its place goes on to who claims it");
+    assert_eq!((world.client().allocate(), client.refresh(Some(0))), (Err(486), Ok(0)));
+    let other = world.client();
+    assert_eq!(other.request(Method::ALLOCATE).transport(17).even(true).code(), 486, "two places are needed");
+    assert!(other.allocate().is_ok());
+    world.advance(601);
+    reserve(&client);
+    assert_eq!(client.refresh(Some(0)), Ok(0));
+    assert!(world.client().allocate().is_ok());
+    assert_eq!(world.client().allocate(), Err(486));
+    world.advance(30);
+    assert!(world.client().allocate().is_ok(), "its time is over");
 }
 
 // RFC 8656 section 7.2: a pair that comes too late for its request is given back, the reserved half as well.

@@ -51,7 +51,7 @@ fn every_story_says_which_rule_it_is_about() {
     for path in scripts() {
         let text = std::fs::read_to_string(&path).expect("a script can be read");
         let first = text.lines().next().unwrap_or_default();
-        let cites = ["RFC ", "section ", "decisions"].iter().any(|word| first.contains(word));
+        let cites = ["RFC ", "section ", "our rules"].iter().any(|word| first.contains(word));
         assert!(first.starts_with("# ") && cites, "{}: {first:?}", path.display());
         assert!(parse(&text).iter().filter(|act| act.expected.is_some()).count() >= 3, "{}", path.display());
     }

@@ -90,7 +90,7 @@ fn other_code(replies: Vec<Reply>) -> Option<u16> {
     replies.first().map(Reply::code)
 }
 
-// TURN-005, ALLOC-004, T10; section 2 of the decisions, row 8: the same answer for 40 s, on every transport.
+// TURN-005, ALLOC-004, T10; our rules: the same answer for 40 s, on every transport.
 #[test]
 fn a_retransmitted_allocate_gets_the_same_answer_for_forty_seconds() {
     for profile in Profile::ALL {
@@ -159,7 +159,7 @@ fn a_retransmission_of_a_waiting_request_waits_with_it() {
     }
 }
 
-// Section 3 of the decisions: parked 5 s, then silence; what is answered later begins nothing.
+// Our rules: parked 5 s, then silence; what is answered later begins nothing.
 #[test]
 fn a_request_waits_for_five_seconds_at_most() {
     for (lookups, openings) in [(Pace::Held, Pace::Prompt), (Pace::Prompt, Pace::Held)] {
@@ -183,7 +183,7 @@ fn a_request_waits_for_five_seconds_at_most() {
     }
 }
 
-// Section 3 of the decisions: 4,096 requests of a worker may wait, of 4 KiB at most.
+// Our rules: 4,096 requests of a worker may wait, of 4 KiB at most.
 #[test]
 fn what_waits_is_bounded() {
     let world = World::of(Profile::Default);

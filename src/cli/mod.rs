@@ -9,11 +9,18 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::config::error::EXIT_STATUS;
+
 /// Runs the command line `args`, without the program's name.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
     match args.first().and_then(|word| word.to_str()) {
         Some("probe") => run_probe(args),
+        Some(word) if !word.starts_with('-') => {
+            let message =
+                format!("unknown command {word:?}: the only one is probe; options begin with a dash (--help)");
+            fail(&message, EXIT_STATUS)
+        }
         _ => serve::run(args),
     }
 }

@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::first_run;
-use super::state_dir::{Secret, StateDir};
+use super::state_dir::{Secret, StateDir, secret};
 use crate::clock;
 use crate::config::error::EXIT_STATUS;
 use crate::config::{AuthMode, Command, Config, is_example_secret, load, parse_command_line};
@@ -40,7 +40,7 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(problems) => return super::fail(&format!("the configuration cannot be used\n{problems}"), EXIT_STATUS),
     };
-    let _log = start_log(loaded.config.process.verbosity);
+    let log = start_log(loaded.config.process.verbosity);
     let profile = loaded.config.profile.name();
     match &loaded.file {
         Some(file) => {
@@ -50,7 +50,10 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
         None => info!(profile, "no configuration file"),
     }
     loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
-    match serve_until_stopped(loaded.config) {
+    let ended = serve_until_stopped(loaded.config);
+    // What was logged comes before the last word.
+    drop(log);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::fail(&format!("{error:#}"), EXIT_STATUS),
     }
@@ -62,12 +65,12 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
     // The handlers stand before anything can be asked to end.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let has_tls = config.listen.tls && config.tls.is_some();
     let engine = Engine::start(Arc::clone(&config), &secrets, load_certificates(&config)?)?;
     let pidfile = config.process.pidfile.as_deref().filter(|path| write_pidfile(path));
     for ip in &engine.addresses().listen {
         info!(%ip, port = config.listen.port, workers = engine.workers(), "listening");
     }
+    let has_tls = config.listen.tls && engine.certificates().current().is_some();
     if let Err(error) = first_run::print(&config, engine.addresses(), has_tls, clock::now().wall) {
         warn!(%error, "cannot write to standard output");
     }
@@ -117,8 +120,12 @@ fn reload_certificates(certificates: &Certificates) {
 fn open_state(config: &mut Config) -> Result<Secrets> {
     let state = StateDir::open();
     if let Some(file) = config.auth.secret_file.clone() {
-        let state = state.as_ref().map_err(|error| anyhow::anyhow!("{error:#}")).context("no state directory")?;
-        let Secret { text, path, is_new } = state.secret(&file)?;
+        let path = match &state {
+            _ if file.is_absolute() => file,
+            Ok(state) => state.join(&file),
+            Err(error) => bail!("no state directory for secret-file: {error:#}"),
+        };
+        let Secret { text, path, is_new } = secret(path)?;
         ensure!(!is_example_secret(&text), "{} holds a secret that documentation uses", path.display());
         if is_new {
             info!(path = %path.display(), "made a secret for time-limited credentials");

@@ -77,20 +77,24 @@ impl StateDir {
         Ok((key, previous))
     }
 
-    /// The secret in `file`, made when there is none; a relative path lies in the state directory.
-    pub(super) fn secret(&self, file: &Path) -> Result<Secret> {
-        let path = self.path.join(file);
-        let is_new = !path.exists();
-        if is_new {
-            let made: String = rng::seed()?.iter().map(|byte| format!("{byte:02x}")).collect();
-            write_new(&path, format!("{made}\n").as_bytes())?;
-        }
-        let bytes = read(&path)?.with_context(|| format!("{} was removed while it was made", path.display()))?;
-        let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?;
-        let text = text.trim().to_owned();
-        ensure!(!text.is_empty(), "{} is empty; put a secret in, or remove it to have one made", path.display());
-        Ok(Secret { text, path, is_new })
+    /// Where `file` lies when its path is relative.
+    pub(super) fn join(&self, file: &Path) -> PathBuf {
+        self.path.join(file)
     }
+}
+
+/// The secret in a file, made when there is none.
+pub(super) fn secret(path: PathBuf) -> Result<Secret> {
+    let is_new = !path.exists();
+    if is_new {
+        let made: String = rng::seed()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        write_new(&path, format!("{made}\n").as_bytes())?;
+    }
+    let bytes = read(&path)?.with_context(|| format!("{} was removed while it was made", path.display()))?;
+    let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?;
+    let text = text.trim().to_owned();
+    ensure!(!text.is_empty(), "{} is empty; put a secret in, or remove it to have one made", path.display());
+    Ok(Secret { text, path, is_new })
 }
 
 /// Who can write to the directory can choose our keys.
@@ -192,7 +196,7 @@ mod tests {
     #[test]
     fn first_starts_at_once_get_one_secret_and_one_key() {
         for _ in 0..20 {
-            let (secrets, files) = at_once(|state| state.secret(Path::new("made")).expect("a secret").text);
+            let (secrets, files) = at_once(|state| secret(state.join(Path::new("made"))).expect("a secret").text);
             assert!(secrets[0].len() == 64 && secrets.iter().all(|secret| *secret == secrets[0]), "{secrets:?}");
             assert_eq!(files, 1, "unfinished files are gone");
             let (keys, files) = at_once(|state| state.nonce_keys().expect("a key"));

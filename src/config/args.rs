@@ -110,6 +110,10 @@ fn grammar() -> clap::Command {
         Arg::new(STRAY).num_args(0..).action(ArgAction::Append).value_parser(clap::value_parser!(OsString)).hide(true),
     ];
     clap::Command::new("turnserver")
+        .after_help(
+            "turnserver probe URI allocates on a server and measures it; see turnserver probe --help.\n\
+             SIGUSR2 reads the certificate again; SIGTERM and SIGINT end the server.",
+        )
         .no_binary_name(true)
         .override_usage("turnserver [OPTIONS]")
         .about("A STUN and TURN server")

@@ -39,9 +39,17 @@ pub(crate) struct Socket {
     _lease: Arc<QuotaLease>,
 }
 
+/// The reserved half of a pair of ports.
+pub(super) struct Reserved {
+    local: SocketAddr,
+    /// A reserved port is a port taken: it has a place of its own.
+    lease: QuotaLease,
+}
+
 /// Why there is no relayed address of a family.
 enum NoRelay {
     NotServed,
+    QuotaReached,
     NoCapacity,
 }
 
@@ -80,7 +88,7 @@ impl Inner {
         self.workers[worker].handle_answer(self.now, answer);
     }
 
-    /// The order of the project's decisions, section 2, row 8: family, quota, port.
+    /// The order of our rules: family, quota, port.
     fn open(&mut self, worker: usize, open: &OpenRelay) -> Answer {
         let request = open.request;
         let serves = |family: Family| self.relays.iter().any(|ports| Family::of(ports.local()) == family);
@@ -93,6 +101,7 @@ impl Inner {
             Families::One(family) => match self.open_one(worker, open, family, &lease) {
                 Ok(first) => Answer::Opened { request, first, second: None },
                 Err(NoRelay::NotServed) => Answer::FamilyNotServed { request },
+                Err(NoRelay::QuotaReached) => Answer::QuotaReached { request },
                 Err(NoRelay::NoCapacity) => Answer::NoCapacity { request },
             },
             Families::Both => {
@@ -124,26 +133,39 @@ impl Inner {
             Some(EvenPort::Even) => Parity::Even,
             Some(EvenPort::EvenAndReserve(_)) => Parity::EvenPair,
         };
-        let Inner { relays, rng, now, .. } = self;
+        let Inner { relays, quotas, rng, now, .. } = self;
         let candidates: Vec<_> = relays.iter().filter(|ports| Family::of(ports.local()) == family).collect();
         if candidates.is_empty() {
             return Err(NoRelay::NotServed);
         }
+        let reserved_lease = match parity {
+            Parity::EvenPair => Some(quotas.acquire(open.user.clone()).ok_or(NoRelay::QuotaReached)?),
+            Parity::Any | Parity::Even => None,
+        };
         let take = |ports: &&RelayPorts| Some((ports.local(), ports.take(parity, rng, now.mono)?));
         let (ip, port) = candidates.iter().find_map(take).ok_or(NoRelay::NoCapacity)?;
-        if let Some(EvenPort::EvenAndReserve(token)) = open.even {
-            self.reservations.insert(token, SocketAddr::new(ip, port + 1));
+        if let (Some(EvenPort::EvenAndReserve(token)), Some(lease)) = (open.even, reserved_lease) {
+            self.reservations.insert(token, Reserved { local: SocketAddr::new(ip, port + 1), lease });
         }
         Ok(self.adopt(worker, SocketAddr::new(ip, port), Arc::clone(lease)))
     }
 
-    /// Token before quota: a reservation is not lost to a user who has no place left.
+    /// Token before quota: a reservation is not lost to a user who has no place left. The place it took is the
+    /// allocation's, if it is the same user's.
     fn claim(&mut self, worker: usize, claim: Claim) -> Answer {
         let request = claim.request;
-        let Some(local) = self.reservations.get(&claim.token).copied() else { return Answer::Gone { request } };
-        let Some(lease) = self.quotas.acquire(claim.user) else { return Answer::QuotaReached { request } };
-        self.reservations.remove(&claim.token);
-        Answer::Claimed { request, relay: self.adopt(worker, local, Arc::new(lease)) }
+        let Some(reserved) = self.reservations.remove(&claim.token) else { return Answer::Gone { request } };
+        if reserved.lease.is_of(claim.user.as_deref()) {
+            let relay = self.adopt(worker, reserved.local, Arc::new(reserved.lease));
+            return Answer::Claimed { request, relay };
+        }
+        match self.quotas.acquire(claim.user) {
+            Some(own) => Answer::Claimed { request, relay: self.adopt(worker, reserved.local, Arc::new(own)) },
+            None => {
+                self.reservations.insert(claim.token, reserved);
+                Answer::QuotaReached { request }
+            }
+        }
     }
 
     fn adopt(&mut self, worker: usize, local: SocketAddr, lease: Arc<QuotaLease>) -> RelayGrant {
@@ -165,8 +187,8 @@ impl Inner {
     }
 
     fn release(&mut self, token: ReservationToken) {
-        if let Some(local) = self.reservations.remove(&token) {
-            self.give_back(local);
+        if let Some(reserved) = self.reservations.remove(&token) {
+            self.give_back(reserved.local);
         }
     }
 
@@ -191,6 +213,6 @@ impl Inner {
 fn code_of(why: &NoRelay) -> ErrorCode {
     match why {
         NoRelay::NotServed => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
-        NoRelay::NoCapacity => ErrorCode::INSUFFICIENT_CAPACITY,
+        NoRelay::QuotaReached | NoRelay::NoCapacity => ErrorCode::INSUFFICIENT_CAPACITY,
     }
 }

@@ -21,7 +21,7 @@ use turnserver::turn::{
 };
 
 use super::client::TestClient;
-use super::engine::{Pace, Packet, Socket};
+use super::engine::{Pace, Packet, Reserved, Socket};
 use super::peer::TestPeer;
 use super::setup::{Setup, sock};
 use super::users::Users;
@@ -39,7 +39,7 @@ pub(crate) struct Inner {
     pub(super) sockets: Vec<Vec<Option<Socket>>>,
     pub(super) relays: RelayAddresses,
     pub(super) quotas: Arc<Quotas>,
-    pub(super) reservations: BTreeMap<ReservationToken, SocketAddr>,
+    pub(super) reservations: BTreeMap<ReservationToken, Reserved>,
     pub(super) budget: Option<Budget>,
     pub(super) users: Users,
     pub(super) rng: ChaCha12Rng,
@@ -163,7 +163,7 @@ impl World {
             .fold((0, 0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2))
     }
 
-    /// Places taken in the quotas.
+    /// Places taken in the quotas, by allocations and reservations.
     pub(crate) fn quota_total(&self) -> u32 {
         self.inner().quotas.total()
     }

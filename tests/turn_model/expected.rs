@@ -38,13 +38,27 @@ impl Held {
     }
 }
 
+/// A port that waits for its token, and takes a place of its maker's quota meanwhile.
+#[derive(Clone, Copy)]
+struct Reservation {
+    is_bobs: bool,
+    ends: u64,
+    port: SocketAddr,
+}
+
+/// Bob's are every third.
+fn is_bobs(client: usize) -> bool {
+    client % 3 == 2
+}
+
 pub(crate) struct Model {
     pub(crate) world: World,
     clients: Vec<TestClient>,
     peers: Vec<TestPeer>,
     held: Vec<Option<Held>>,
-    /// The last token of each client: when it ends, and the port it stands for; none once used.
-    tokens: Vec<Option<([u8; 8], u64, SocketAddr)>>,
+    /// The last token each client was given.
+    tokens: Vec<Option<[u8; 8]>>,
+    reservations: BTreeMap<[u8; 8], Reservation>,
     now: u64,
     sent: u32,
 }
@@ -61,7 +75,7 @@ impl Model {
         let world = setup.build();
         let client = |index: usize| {
             let client = world.client().on_worker(index % 2);
-            let client = if index % 3 == 2 { client.named(BOB) } else { client };
+            let client = if is_bobs(index) { client.named(BOB) } else { client };
             client.over(
                 [Transport::Udp, Transport::Tcp, Transport::Udp, Transport::Tls, Transport::Udp, Transport::Udp][index],
             )
@@ -71,6 +85,7 @@ impl Model {
             peers: PEERS.iter().map(|addr| world.peer(addr)).collect(),
             held: vec![None; CLIENTS],
             tokens: vec![None; CLIENTS],
+            reservations: BTreeMap::new(),
             now: 0,
             sent: 0,
             world,
@@ -95,10 +110,11 @@ impl Model {
         addr.ip().is_loopback() || addr.ip() == "10.0.0.1".parse::<IpAddr>().expect("an address")
     }
 
-    /// Bob's are every third.
-    fn allocations_of(&self, client: usize) -> usize {
-        let is_bob = |index: usize| index % 3 == 2;
-        (0..CLIENTS).filter(|index| is_bob(*index) == is_bob(client) && self.held[*index].is_some()).count()
+    /// Places taken in the quota of a client's user.
+    fn places_of(&self, client: usize) -> usize {
+        let is_same = |index: &usize| is_bobs(*index) == is_bobs(client) && self.held[*index].is_some();
+        let reserved = self.reservations.values().filter(|held| held.is_bobs == is_bobs(client)).count();
+        (0..CLIENTS).filter(is_same).count() + reserved
     }
 
     /// Does a step and compares what was seen with what should be.
@@ -130,6 +146,7 @@ impl Model {
             Step::Advance(secs) => {
                 self.world.advance(secs);
                 self.now += secs;
+                self.reservations.retain(|_, reservation| self.now < reservation.ends);
                 for held in &mut self.held {
                     if let Some(some) = held {
                         some.sweep(self.now);
@@ -154,9 +171,10 @@ impl Model {
 
     fn allocate(&mut self, client: usize, kind: Kind) -> Result<(), TestCaseError> {
         let token = match kind {
-            Kind::Token(of) => self.tokens[of].as_ref().map(|(token, ends, port)| (of, *token, *ends, *port)),
+            Kind::Token(of) => self.tokens[of],
             _ => None,
         };
+        let reservation = token.and_then(|token| self.reservations.get(&token).copied());
         let request = self.clients[client].request(Method::ALLOCATE).transport(17);
         let request = match kind {
             Kind::Plain => request,
@@ -164,14 +182,19 @@ impl Model {
             Kind::Six => request.family(2),
             Kind::Both => request.additional(2),
             Kind::Reserve => request.even(true),
-            Kind::Token(_) => request.token(&token.map_or([9; 8], |(_, token, _, _)| token)),
+            Kind::Token(_) => request.token(&token.unwrap_or([9; 8])),
         };
         let reply = request.send().expect("Allocate is answered");
-        let is_token_good = token.is_some_and(|(_, _, ends, _)| self.now < ends);
+        // A pair takes two places; a token of the same user's brings its own along.
+        let needed = match (kind, reservation) {
+            (Kind::Reserve, _) => 2,
+            (_, Some(reservation)) if reservation.is_bobs == is_bobs(client) => 0,
+            _ => 1,
+        };
         let expected = match kind {
             _ if self.held[client].is_some() => 437,
-            Kind::Token(_) if !is_token_good => 508,
-            _ if self.allocations_of(client) >= USER_QUOTA => 486,
+            Kind::Token(_) if reservation.is_none() => 508,
+            _ if self.places_of(client) + needed > USER_QUOTA => 486,
             _ => 200,
         };
         prop_assert_eq!(reply.code(), expected, "{:?} of {}", kind, client);
@@ -195,13 +218,15 @@ impl Model {
                 relayed
             );
         }
-        if let Some((of, _, _, port)) = token.filter(|_| matches!(kind, Kind::Token(_))) {
-            prop_assert_eq!(reply.relayed(), [port]);
-            self.tokens[of] = None;
+        if let (Some(token), Some(reservation)) = (token, reservation) {
+            prop_assert_eq!(reply.relayed(), [reservation.port]);
+            self.reservations.remove(&token);
         }
         if let Some(token) = reply.token() {
             let first = reply.relayed()[0];
-            self.tokens[client] = Some((token, self.now + 30, SocketAddr::new(first.ip(), first.port() + 1)));
+            let port = SocketAddr::new(first.ip(), first.port() + 1);
+            self.tokens[client] = Some(token);
+            self.reservations.insert(token, Reservation { is_bobs: is_bobs(client), ends: self.now + 30, port });
         }
         let ends = self.now + u64::from(lifetime);
         let relays = reply.relayed().into_iter().map(|relayed| (relayed, ends)).collect();
@@ -382,11 +407,10 @@ impl Model {
         let held = self.held.iter().flatten().count();
         let relays: usize = self.held.iter().flatten().map(|held| held.relays.len()).sum();
         prop_assert_eq!(world.allocations(), held);
-        prop_assert_eq!(world.quota_total() as usize, held);
+        prop_assert_eq!(world.quota_total() as usize, held + self.reservations.len());
         prop_assert_eq!(world.relay_sockets(), relays);
-        let reserved = self.tokens.iter().flatten().filter(|(_, ends, _)| self.now < *ends).count();
-        prop_assert_eq!(world.census().0, relays + world.reservations());
-        prop_assert!(world.reservations() >= reserved, "a newer token of the same client does not end the older");
+        prop_assert_eq!(world.reservations(), self.reservations.len());
+        prop_assert_eq!(world.census().0, relays + self.reservations.len());
         prop_assert_eq!(world.parked(), 0);
         for worker in 0..2 {
             let state = serde_json::to_value(world.export(worker)).expect("it can be written");

@@ -124,7 +124,8 @@ fn hint_of_code(code: u16, has_user: bool) -> &'static str {
 fn hint_of_io(error: &io::Error) -> &'static str {
     let inside = error.get_ref().and_then(|inside| inside.downcast_ref::<rustls::Error>());
     if let Some(rustls::Error::InvalidCertificate(_)) = inside {
-        return "name the authority of the server's certificate with --ca, or take any with --insecure";
+        return "name the authority of the server's certificate with --ca (a self-signed one must not be marked as an \
+                authority itself: basicConstraints=CA:FALSE), and its own name in the URI; or take any with --insecure";
     }
     if inside.is_some() {
         return "does this port speak TLS?";
