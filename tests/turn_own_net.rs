@@ -90,14 +90,22 @@ fn a_source_is_renamed_when_it_is_a_live_relay_and_then_only() {
     let [local, external] = ["10.0.0.5", "203.0.113.5"].map(ip);
     let at = SocketAddr::new;
     for own in [OwnPeer::LiveOnly, OwnPeer::LiveFirst] {
-        assert_eq!(relays.source(at(local, live), own), Some(at(external, live)));
+        assert_eq!(relays.source(at(local, live), own, Mono(0)), Some(at(external, live)));
     }
     for quiet in [at(local, dead), at(local, OTHER_PORT), at(ip("127.0.0.2"), live)] {
-        assert_eq!(relays.source(quiet, OwnPeer::LiveOnly), None, "{quiet} is no relay and nothing else may be heard");
-        assert_eq!(relays.source(quiet, OwnPeer::LiveFirst), Some(quiet), "{quiet} is a program beside the server");
+        assert_eq!(
+            relays.source(quiet, OwnPeer::LiveOnly, Mono(0)),
+            None,
+            "{quiet} is no relay and nothing else may be heard"
+        );
+        assert_eq!(
+            relays.source(quiet, OwnPeer::LiveFirst, Mono(0)),
+            Some(quiet),
+            "{quiet} is a program beside the server"
+        );
     }
     let stranger = at(ip("8.8.8.8"), live);
-    assert_eq!(relays.source(stranger, OwnPeer::No), Some(stranger));
+    assert_eq!(relays.source(stranger, OwnPeer::No, Mono(0)), Some(stranger));
 }
 
 #[test]

@@ -224,3 +224,23 @@ fn workers_share_the_ports() {
     let (taken, resting, free) = pool.census();
     assert_eq!((taken, resting + free), (0, 256));
 }
+
+// What a relay sent just before its allocation ended may be read after it: it is still known by its external address.
+#[test]
+fn the_last_data_of_a_relay_that_ended_keeps_its_name() {
+    let parse = |text: &str| text.parse::<std::net::SocketAddr>().expect("an address");
+    let (local, external) = (parse("10.0.0.5:0").ip(), parse("198.51.100.5:0").ip());
+    let addresses = RelayAddresses::new(vec![RelayPorts::new(local, external, 50_000..=50_009)]);
+    let ports = addresses.of_local(local).expect("it is there");
+    let mut rng = ChaCha12Rng::from_seed([3; 32]);
+    let port = ports.take(Parity::Any, &mut rng, Mono(0)).expect("ten are free");
+    let (inside, outside) = (std::net::SocketAddr::new(local, port), std::net::SocketAddr::new(external, port));
+    let name = |secs: u32| addresses.source(inside, OwnPeer::LiveOnly, Mono(0).plus_secs(secs));
+    assert_eq!(name(0), None, "taken is not yet live");
+    ports.set_live(port, true);
+    assert_eq!(name(0), Some(outside));
+    ports.free(port, Mono(0));
+    assert_eq!(name(1), Some(outside), "a moment later");
+    assert_eq!(name(2), None, "later it is nobody");
+    assert_eq!(addresses.destination(outside, OwnPeer::LiveOnly), None, "and nothing is sent there from the start");
+}

@@ -39,6 +39,10 @@ pub const ANSWER_LEN_MAX: usize = 1280;
 /// How long a freed relay port rests before it is given out again, while others are free.
 pub const PORT_REST_SECS: u32 = 30;
 
+/// How long data is still known as that of a relay that ended: longer than it lies in a socket of this host.
+pub const PORT_GONE_SECS: u32 = 2;
+
+const _: () = assert!(PORT_GONE_SECS < PORT_REST_SECS, "by then the port may be another client's");
 const _: () = assert!(REPLAY_SECS < LIFETIME_SECS_DEFAULT, "a replay lives inside its allocation");
 const _: () = assert!(20 + 3 * (4 + 764) + PEERS_PER_REQUEST_MAX * 24 < PARKED_LEN_MAX);
 const _: () = assert!(PARKED_SECS < REPLAY_SECS);

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rand_chacha::rand_core::RngCore;
 
 use super::io::OwnPeer;
-use super::limits::PORT_REST_SECS;
+use super::limits::{PORT_GONE_SECS, PORT_REST_SECS};
 use super::time::Mono;
 
 /// Random probes before the free ports are walked.
@@ -44,6 +44,8 @@ struct State {
     used: Box<[u64]>,
     /// Ports set free, and when they may be taken again, in that order.
     resting: VecDeque<(Mono, u16)>,
+    /// Ports of allocations that ended a moment ago, and until when that counts.
+    gone: VecDeque<(Mono, u16)>,
     taken: usize,
 }
 
@@ -64,7 +66,7 @@ impl RelayPorts {
             first,
             count,
             live,
-            state: Mutex::new(State { used, resting: VecDeque::new(), taken: 0 }),
+            state: Mutex::new(State { used, resting: VecDeque::new(), gone: VecDeque::new(), taken: 0 }),
         }
     }
 
@@ -92,10 +94,25 @@ impl RelayPorts {
 
     /// Gives a port back; it rests for a while, so that late data of its last peers does not reach the next client.
     pub fn free(&self, port: u16, now: Mono) {
+        let was_live = self.is_live(port);
         self.set_live(port, false);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.gone.pop_front_if(|(until, _)| *until <= now).is_some() {}
+        if was_live {
+            state.gone.push_back((now.plus_secs(PORT_GONE_SECS), port));
+        }
         state.taken -= 1;
         state.resting.push_back((now.plus_secs(PORT_REST_SECS), port));
+    }
+
+    /// Whether an allocation has the port, or had it a moment ago: what it sent last may still lie in the socket of
+    /// another relay.
+    fn is_or_was_live(&self, port: u16, now: Mono) -> bool {
+        let was_live = || {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.gone.iter().any(|(until, gone)| *gone == port && now < *until)
+        };
+        self.is_live(port) || was_live()
     }
 
     /// Says whether an allocation has the port.
@@ -224,9 +241,9 @@ impl RelayAddresses {
 
     /// What a peer is called: data from the relay socket of a live allocation comes from its external address, which is
     /// the one its peers know.
-    pub fn source(&self, from: SocketAddr, own: OwnPeer) -> Option<SocketAddr> {
+    pub fn source(&self, from: SocketAddr, own: OwnPeer, now: Mono) -> Option<SocketAddr> {
         only_live(from, own, |from| {
-            let ports = self.of_local(from.ip()).filter(|ports| ports.is_live(from.port()))?;
+            let ports = self.of_local(from.ip()).filter(|ports| ports.is_or_was_live(from.port(), now))?;
             Some(SocketAddr::new(ports.external, from.port()))
         })
     }

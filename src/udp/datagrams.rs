@@ -49,7 +49,9 @@ impl Worker {
                 Path::Client(ClientPath { tuple, link: LinkId(place) })
             }
             Leave::Relay(place) => {
-                let Some(from) = self.name_peer(source) else { return self.counters.dropped(DropReason::Forbidden) };
+                let Some(from) = self.name_peer(source, now) else {
+                    return self.counters.dropped(DropReason::Forbidden);
+                };
                 Path::Peer { relay: RelayId(place), from }
             }
         };

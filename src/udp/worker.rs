@@ -141,7 +141,7 @@ impl Worker {
     }
 
     /// What a peer is called, as far as it may be one.
-    pub(super) fn name_peer(&self, from: SocketAddr) -> Option<SocketAddr> {
-        self.shared.relays.source(from, self.shared.settings.policy.own_peer(from.ip()))
+    pub(super) fn name_peer(&self, from: SocketAddr, now: Now) -> Option<SocketAddr> {
+        self.shared.relays.source(from, self.shared.settings.policy.own_peer(from.ip()), now.mono)
     }
 }

@@ -278,7 +278,7 @@ impl Inner {
     pub(super) fn receive_from_peer(&mut self, from: SocketAddr, relayed: SocketAddr, data: &[u8]) -> bool {
         match self.socket_at(relayed) {
             Some((worker, relay)) => {
-                if let Some(from) = self.relays.source(from, self.settings.policy.own_peer(from.ip())) {
+                if let Some(from) = self.relays.source(from, self.settings.policy.own_peer(from.ip()), self.now.mono) {
                     self.handle(worker, Path::Peer { relay, from }, data);
                 }
                 true
