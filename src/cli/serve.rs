@@ -22,6 +22,7 @@ use crate::config::{AuthMode, Command, Config, is_example_secret, load, parse_co
 use crate::rng;
 use crate::stream::tls::Certificates;
 use crate::udp::{Engine, Secrets};
+use crate::userdb::Users;
 
 /// Lines of the log that wait for a slow reader; further ones are lost, and nothing else is.
 const LOG_LINES_MAX: usize = 8192;
@@ -65,7 +66,8 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
     // The handlers stand before anything can be asked to end.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let engine = Engine::start(Arc::clone(&config), &secrets, load_certificates(&config)?)?;
+    let users = Arc::new(Users::new(&config.auth));
+    let engine = Engine::start(Arc::clone(&config), &secrets, load_certificates(&config)?, users)?;
     let pidfile = config.process.pidfile.as_deref().filter(|path| write_pidfile(path));
     for ip in &engine.addresses().listen {
         info!(%ip, port = config.listen.port, workers = engine.workers(), "listening");

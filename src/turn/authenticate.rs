@@ -66,6 +66,21 @@ impl Server {
         }
     }
 
+    /// Nobody can say who the user is: our fault, not the user's, so that the client tries again with the same password
+    /// (RFC 8489 section 14.8).
+    pub(super) fn resume_without_user(&mut self, now: Now, id: RequestId) {
+        let Some(Parked { path, waiting: Waiting::User { datagram }, .. }) = self.parked.take(id) else { return };
+        let Ok(message) = Message::parse(&datagram) else { return };
+        let user = message.value(AttributeType::USERNAME).map(Arc::from);
+        let mut answer = std::mem::take(&mut self.late_answer);
+        let request = Request { path, message: &message };
+        let verdict = self.refuse(now, &request, user, ErrorCode::SERVER_ERROR.into(), &mut answer);
+        self.late_answer = answer;
+        if let Verdict::Respond(credit) = verdict {
+            self.transmit_late(path, credit);
+        }
+    }
+
     /// coturn answers an Allocate on a live 5-tuple before it looks at credentials.
     fn mismatch_before_authentication(
         &self,

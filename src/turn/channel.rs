@@ -85,6 +85,13 @@ impl Channels {
         });
     }
 
+    /// Looks anew how each peer is reached; one that is not keeps what it had.
+    pub(super) fn resolve(&mut self, reach: impl Fn(SocketAddr) -> Option<OwnPeer>) {
+        for channel in &mut self.by_number {
+            channel.own = reach(channel.peer).unwrap_or(channel.own);
+        }
+    }
+
     /// The earliest end.
     pub fn next_expiry(&self) -> Option<Mono> {
         self.by_number.iter().map(|channel| channel.expires).min()

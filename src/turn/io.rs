@@ -127,7 +127,7 @@ pub enum Output {
     OpenRelay(OpenRelay),
     /// Close a relay socket; its port and quota are free again.
     CloseRelay(RelayId),
-    /// Find a user; answered by `User`.
+    /// Find a user; answered by `User` or `LookUpFailed`.
     LookUpUser(LookUpUser),
     /// Take over the relay socket reserved under a token, wherever it is; answered by `Claimed`, `Gone` or
     /// `QuotaReached`.
@@ -226,6 +226,11 @@ pub enum Answer {
         request: RequestId,
         /// None: there is no such user.
         record: Option<UserRecord>,
+    },
+    /// Whether there is such a user cannot be found out now.
+    LookUpFailed {
+        /// The request.
+        request: RequestId,
     },
     /// The reserved socket is this worker's now.
     Claimed {

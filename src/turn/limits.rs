@@ -8,8 +8,12 @@ pub const LIFETIME_SECS_DEFAULT: u32 = 600;
 /// XOR-PEER-ADDRESS attributes in one CreatePermission.
 pub const PEERS_PER_REQUEST_MAX: usize = 64;
 
-/// Requests waiting for an answer of the world, per worker.
-pub const PARKED_MAX: usize = 4096;
+/// Requests waiting for an answer of the world, per worker: more than there may be look-ups, so that a user database
+/// that does not answer leaves room for those who need none.
+pub const PARKED_MAX: usize = LOOK_UPS_MAX + 1024;
+
+/// Look-ups that have not ended, per worker; a user store that does not answer holds no more.
+pub const LOOK_UPS_MAX: usize = 4096;
 
 /// A request that waits for its user is kept whole; a longer one is dropped. Names, and the most peers a request may
 /// have, take less.

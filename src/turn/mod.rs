@@ -13,6 +13,7 @@ pub mod budget;
 pub mod channel;
 mod client;
 pub mod drop_reason;
+mod ending;
 pub mod event;
 pub mod gather;
 pub mod io;

@@ -117,6 +117,11 @@ impl PeerPolicy {
         }
     }
 
+    /// The same server under other rules.
+    pub fn with_lists(&self, peers: &Peers) -> PeerPolicy {
+        PeerPolicy::new(peers, self.own.clone())
+    }
+
     /// Whether a permission for `peer` may be installed; its port is not known then.
     pub fn permits(&self, peer: IpAddr) -> bool {
         match self.own_rule {

@@ -1,4 +1,4 @@
-//! What a worker's core is told at birth: the configuration, compiled.
+//! What a worker's core is told: the configuration, compiled.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::nonce::Nonces;
 use super::policy::PeerPolicy;
 use crate::config::Config;
 
-/// Shared by all workers, never changed.
+/// Shared by all workers; changed as a whole, by [`super::Server::handle_settings`].
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The configuration.

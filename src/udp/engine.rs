@@ -13,6 +13,7 @@ use super::addresses::ListenAddresses;
 use super::checks::{self, DescriptorBudget, Descriptors};
 use super::connections::Acceptor;
 use super::counters::Counters;
+use super::inbox::{Inbox, Letter};
 use super::journal::Journal;
 use super::listen::{ListenPorts, StartError, refuse_foreign, system};
 use super::shared::Shared;
@@ -21,7 +22,7 @@ use super::sys::Arena;
 use super::wake::Wake;
 use super::worker::Worker;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Peers};
 use crate::poll::Poller;
 use crate::rng;
 use crate::stream::tls::Certificates;
@@ -33,7 +34,7 @@ use crate::turn::policy::{OwnNet, PeerPolicy};
 use crate::turn::ports::{RelayAddresses, RelayPorts};
 use crate::turn::settings::Hooks;
 use crate::turn::{AnswerBuf, Server, Settings};
-use crate::userdb::Users;
+use crate::userdb::UserStore;
 
 /// Keys that outlive a restart.
 #[derive(Clone)]
@@ -54,6 +55,7 @@ impl std::fmt::Debug for Secrets {
 struct RunningWorker {
     thread: JoinHandle<()>,
     wake: Arc<Wake>,
+    inbox: Arc<Inbox>,
     counters: Arc<Counters>,
 }
 
@@ -64,6 +66,8 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     streams: Arc<StreamShared>,
     addresses: ListenAddresses,
+    /// In force.
+    settings: Arc<Settings>,
 }
 
 impl Engine {
@@ -71,8 +75,13 @@ impl Engine {
     ///
     /// # Errors
     /// A listener cannot be bound, or the system has no descriptor, thread or randomness left.
-    pub fn start(config: Arc<Config>, secrets: &Secrets, certificates: Certificates) -> Result<Engine, StartError> {
-        Engine::start_with(config, secrets, certificates, Hooks::default())
+    pub fn start(
+        config: Arc<Config>,
+        secrets: &Secrets,
+        certificates: Certificates,
+        users: Arc<dyn UserStore>,
+    ) -> Result<Engine, StartError> {
+        Engine::start_with(config, secrets, certificates, users, Hooks::default())
     }
 
     /// [`Engine::start`] for tests that reach into the core.
@@ -83,6 +92,7 @@ impl Engine {
         config: Arc<Config>,
         secrets: &Secrets,
         certificates: Certificates,
+        users: Arc<dyn UserStore>,
         hooks: Hooks,
     ) -> Result<Engine, StartError> {
         let addresses = ListenAddresses::discover(&config).map_err(system("cannot read the interfaces"))?;
@@ -92,7 +102,8 @@ impl Engine {
         let seed = rng::seed().map_err(|error| system("cannot read the system's randomness")(error.into()))?;
         let mut rng = ChaCha12Rng::from_seed(seed);
         let settings = settings(&config, &addresses, secrets, ports.udp.clone(), hooks);
-        let shared = Arc::new(share(settings, &addresses, &descriptors, &mut rng));
+        let settings = Arc::new(settings);
+        let shared = Arc::new(share(&settings, users, &addresses, &descriptors, &mut rng));
         let streams = StreamShared::new(
             StreamSettings::from_config(&config),
             certificates,
@@ -106,12 +117,13 @@ impl Engine {
         let workers = (0..thread_count(&config)).map(build).collect::<Result<Vec<Worker>, StartError>>()?;
         unused_external(&config, &addresses).into_iter().for_each(|text| warn!("{text}"));
         warn_shortfalls(&config, &shared, &descriptors, workers.first());
-        let mut engine = Engine { workers: Vec::new(), stop, streams, addresses };
+        let mut engine = Engine { workers: Vec::new(), stop, streams, addresses, settings };
         for (id, worker) in workers.into_iter().enumerate() {
-            let (wake, counters) = (Arc::clone(&worker.wake), Arc::clone(&worker.counters));
+            let (wake, inbox) = (Arc::clone(&worker.wake), Arc::clone(&worker.inbox));
+            let counters = Arc::clone(&worker.counters);
             let thread = std::thread::Builder::new().name(format!("worker-{id}"));
             match thread.spawn(move || worker.run()) {
-                Ok(thread) => engine.workers.push(RunningWorker { thread, wake, counters }),
+                Ok(thread) => engine.workers.push(RunningWorker { thread, wake, inbox, counters }),
                 Err(error) => {
                     engine.stop();
                     return Err(system("cannot start a worker thread")(error));
@@ -134,6 +146,16 @@ impl Engine {
     /// How many workers run.
     pub fn workers(&self) -> usize {
         self.workers.len()
+    }
+
+    /// Other rules for peers hold from now on. What they forbid ends, on live allocations as well.
+    pub fn change_peers(&mut self, peers: Peers) {
+        let policy = self.settings.policy.with_lists(&peers);
+        let config = Arc::new(Config { peers, ..Config::clone(&self.settings.config) });
+        self.settings = Arc::new(Settings { config, policy, ..Settings::clone(&self.settings) });
+        for worker in &self.workers {
+            worker.inbox.put(Letter::Settings(Arc::clone(&self.settings)));
+        }
     }
 
     /// Has every worker end, waits for it, and says what was dropped meanwhile.
@@ -184,6 +206,7 @@ fn build_worker(
         listeners: ports.udp.iter().map(listen).collect::<Result<_, _>>()?,
         acceptors: ports.tcp.iter().map(accept).collect::<Result<_, _>>()?,
         streams: Streams::new(Arc::clone(streams), Arc::new(move || waker.wake()), now.mono),
+        inbox: Arc::new(Inbox::new(Arc::clone(&wake))),
         wake,
         stop: Arc::clone(stop),
         rng: ChaCha12Rng::from_seed(seeds[1]),
@@ -230,17 +253,23 @@ fn settings(
     }
 }
 
-fn share(settings: Settings, addresses: &ListenAddresses, descriptors: &Descriptors, rng: &mut ChaCha12Rng) -> Shared {
-    let config = Arc::clone(&settings.config);
+fn share(
+    settings: &Arc<Settings>,
+    users: Arc<dyn UserStore>,
+    addresses: &ListenAddresses,
+    descriptors: &Descriptors,
+    rng: &mut ChaCha12Rng,
+) -> Shared {
+    let config = &settings.config;
     let relay = &config.relay;
     let ports =
         addresses.relay.iter().map(|ip| RelayPorts::new(*ip, relay.external.public_of(*ip), relay.ports.clone()));
     Shared::new(
-        Arc::new(settings),
+        Arc::clone(settings),
         RelayAddresses::new(ports.collect()),
         addresses.default_routes.clone(),
         config.limits.unauthorized.map(|rate| Budget::new(rate, keys(rng))),
-        Users::new(&config.auth),
+        users,
         DescriptorBudget::new(descriptors.allocated_max),
     )
 }

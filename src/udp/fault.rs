@@ -53,7 +53,7 @@ impl Worker {
         (0..std::mem::take(&mut self.allocated_streams)).for_each(|_| self.shared.descriptors.give_back());
         self.relays.close_all(&self.shared, now.mono);
         self.shared.release_all_of(self.id, now.mono);
-        self.server = Server::new(self.shared.settings.clone(), self.id, seed(&mut self.rng), now);
+        self.server = Server::new(self.server.settings().clone(), self.id, seed(&mut self.rng), now);
     }
 }
 

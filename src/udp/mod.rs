@@ -11,6 +11,7 @@ mod counters;
 mod datagrams;
 mod engine;
 mod fault;
+mod inbox;
 mod journal;
 mod listen;
 mod open;

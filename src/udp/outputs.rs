@@ -2,10 +2,11 @@
 
 use super::datagrams::send_to;
 use super::fault::guarded;
+use super::inbox::{self, Letter};
 use super::open::Opener;
 use super::worker::Worker;
 use crate::stream::{Kind, StreamId};
-use crate::turn::io::{ClientPath, Transmit};
+use crate::turn::io::{ClientPath, LookUpUser, Transmit};
 use crate::turn::time::Now;
 use crate::turn::{Answer, Event, Output};
 
@@ -14,10 +15,7 @@ impl Worker {
     pub(super) fn drain_outputs(&mut self, now: Now) {
         while let Some(output) = self.server.poll_output() {
             let answer = match output {
-                Output::LookUpUser(look_up) => {
-                    let record = self.shared.users.look_up(&look_up.name, now.wall);
-                    Some(Answer::User { request: look_up.request, record })
-                }
+                Output::LookUpUser(look_up) => self.look_up(now, look_up),
                 Output::OpenRelay(open) => Some(self.opener(now).open(open)),
                 Output::Claim(claim) => Some(self.opener(now).claim(claim)),
                 told => {
@@ -27,6 +25,35 @@ impl Worker {
             };
             if let Some(answer) = answer {
                 self.answer_core(now, answer);
+            }
+        }
+    }
+
+    /// What the user store knows at once; what it has to fetch comes through the inbox.
+    fn look_up(&self, now: Now, look_up: LookUpUser) -> Option<Answer> {
+        let LookUpUser { request, name } = look_up;
+        if let Some(found) = self.shared.users.find(&name, now.wall) {
+            return Some(inbox::answer(request, found));
+        }
+        match self.inbox.reply(request) {
+            Some(reply) => {
+                self.shared.users.fetch(name, now.wall, reply);
+                None
+            }
+            None => Some(Answer::LookUpFailed { request }),
+        }
+    }
+
+    /// Does what other threads put into the inbox.
+    pub(super) fn read_inbox(&mut self, now: Now) {
+        for letter in self.inbox.take() {
+            match letter {
+                Letter::Answer(answer) => self.answer_core(now, answer),
+                Letter::Settings(settings) => {
+                    if guarded(&mut self.server, |server| server.handle_settings(now, settings)).is_err() {
+                        self.contain(now, None);
+                    }
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::turn::budget::Budget;
 use crate::turn::ports::{RelayAddresses, RelayPorts};
 use crate::turn::quota::{QuotaLease, Quotas};
 use crate::turn::time::Mono;
-use crate::userdb::Users;
+use crate::userdb::UserStore;
 
 /// Shared by the workers of one server.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Shared {
     pub(super) default_routes: Vec<IpAddr>,
     pub(super) quotas: Arc<Quotas>,
     pub(super) budget: Option<Budget>,
-    pub(super) users: Users,
+    pub(super) users: Arc<dyn UserStore>,
     /// What is left for relay sockets and for the streams of clients with an allocation.
     pub(super) descriptors: DescriptorBudget,
     reservations: Mutex<BTreeMap<ReservationToken, Reserved>>,
@@ -43,7 +43,7 @@ impl Shared {
         relays: RelayAddresses,
         default_routes: Vec<IpAddr>,
         budget: Option<Budget>,
-        users: Users,
+        users: Arc<dyn UserStore>,
         descriptors: DescriptorBudget,
     ) -> Shared {
         let limits = &settings.config.limits;

@@ -13,6 +13,7 @@ use super::batch::{Batch, Leave};
 use super::connections::Acceptor;
 use super::counters::Counters;
 use super::fault::guarded;
+use super::inbox::Inbox;
 use super::journal::Journal;
 use super::relays::Relays;
 use super::shared::Shared;
@@ -40,6 +41,7 @@ pub(super) struct Worker {
     pub(super) acceptors: Vec<Acceptor>,
     pub(super) streams: Streams,
     pub(super) wake: Arc<Wake>,
+    pub(super) inbox: Arc<Inbox>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) rng: ChaCha12Rng,
     pub(super) journal: Journal,
@@ -108,6 +110,7 @@ impl Worker {
             Source::Wake => {
                 self.wake.clear();
                 self.streams.handle_handshakes(now.mono, &self.poller);
+                self.read_inbox(now);
             }
             Source::Listener(place) => self.serve_socket(now, Leave::Listener(place)),
             Source::Relay(place) => self.serve_socket(now, Leave::Relay(place)),
@@ -142,6 +145,6 @@ impl Worker {
 
     /// What a peer is called, as far as it may be one.
     pub(super) fn name_peer(&self, from: SocketAddr, now: Now) -> Option<SocketAddr> {
-        self.shared.relays.source(from, self.shared.settings.policy.own_peer(from.ip()), now.mono)
+        self.shared.relays.source(from, self.server.settings().policy.own_peer(from.ip()), now.mono)
     }
 }

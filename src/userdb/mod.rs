@@ -1,4 +1,9 @@
-//! Who the users are. Static users and shared secrets live in memory and are found at once.
+//! Who the users are. Static users and shared secrets live in memory and are found at once; other stores may take their
+//! time, and answer through a [`Reply`].
+
+mod reply;
+
+pub use reply::{Found, Reply};
 
 use std::sync::Arc;
 
@@ -9,6 +14,15 @@ use crate::auth::rest::{self, TimedName};
 use crate::config::{Auth, AuthMode, UserSecret};
 use crate::turn::io::UserRecord;
 use crate::turn::time::UnixTime;
+
+/// Where users are found. Workers call it between two packets, so neither call may wait for anything.
+pub trait UserStore: std::fmt::Debug + Send + Sync {
+    /// What is known of `name` at once; none: it has to be fetched.
+    fn find(&self, name: &[u8], now: UnixTime) -> Option<Found>;
+
+    /// Has `name` looked up elsewhere. A reply that is dropped says that it could not be looked up.
+    fn fetch(&self, name: Box<[u8]>, now: UnixTime, reply: Reply);
+}
 
 /// The users of the configuration: static ones, or whoever holds a credential made from a shared secret.
 pub struct Users {
@@ -23,6 +37,16 @@ pub struct Users {
 impl std::fmt::Debug for Users {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Users").field("statics", &self.statics.len()).finish_non_exhaustive()
+    }
+}
+
+impl UserStore for Users {
+    fn find(&self, name: &[u8], now: UnixTime) -> Option<Found> {
+        Some(Found::Known(self.look_up(name, now)))
+    }
+
+    fn fetch(&self, name: Box<[u8]>, now: UnixTime, reply: Reply) {
+        reply.send(Found::Known(self.look_up(&name, now)));
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum Pace {
     Prompt,
     /// When [`super::World::answer_held`] is called.
     Held,
+    /// At once, but users cannot be looked up.
+    Failing,
 }
 
 /// A datagram that reached a peer.
@@ -68,8 +70,14 @@ impl Inner {
             match pace {
                 Pace::Prompt => self.answer(worker, output),
                 Pace::Held => self.held.push((worker, output)),
+                Pace::Failing => self.fail(worker, &output),
             }
         }
+    }
+
+    fn fail(&mut self, worker: usize, output: &Output) {
+        let Output::LookUpUser(look_up) = output else { panic!("only look-ups fail: {output:?}") };
+        self.workers[worker].handle_answer(self.now, Answer::LookUpFailed { request: look_up.request });
     }
 
     pub(super) fn answer(&mut self, worker: usize, output: Output) {

@@ -116,6 +116,16 @@ impl World {
         TestPeer::new(self.clone(), sock(addr))
     }
 
+    /// The rules for peers of another set-up, on live allocations too, as a reload brings them.
+    pub(crate) fn change_peers(&self, setup: &Setup) {
+        let inner = &mut *self.inner();
+        inner.settings = setup.settings();
+        for worker in 0..inner.workers.len() {
+            inner.workers[worker].handle_settings(inner.now, Arc::clone(&inner.settings));
+            inner.drain(worker);
+        }
+    }
+
     /// Lets time pass; timers fire when the core asked for it.
     pub(crate) fn advance(&self, secs: u64) {
         self.advance_by(Duration::from_secs(secs));

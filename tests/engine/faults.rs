@@ -1,16 +1,13 @@
 //! A panic of the core in a running server: who made it happen loses the session, nobody else notices.
 
 use std::net::SocketAddr;
-use std::path::Path as FilePath;
-use std::sync::Arc;
 
-use turnserver::config::load_text;
-use turnserver::stream::tls::Certificates;
 use turnserver::turn::Path;
 use turnserver::turn::settings::Hooks;
-use turnserver::udp::{Engine, Secrets};
+use turnserver::udp::Engine;
 
-use crate::wire::{Client, Received, free_ports};
+use crate::inside;
+use crate::wire::{Client, Received};
 
 /// Data that makes the core panic, as a bug would.
 const POISON: &[u8] = b"planted panic";
@@ -19,19 +16,10 @@ fn panic_at_poison(_path: &Path, datagram: &[u8]) {
     assert!(!datagram.windows(POISON.len()).any(|window| window == POISON), "planted");
 }
 
-/// A server inside this process, with one worker, so that everybody is on the one that panics.
+/// A server with one worker, so that everybody is on the one that panics.
 fn poisonable() -> (Engine, SocketAddr) {
-    let port = free_ports(1);
-    let text = format!(
-        "listening-ip = [\"127.0.0.1\"]\nlistening-port = {port}\nrelay-threads = 1\nrealm = \"r\"\n\
-         lt-cred-mech = true\nuser = [\"alice:secret\"]\n"
-    );
-    let config = load_text(&text, FilePath::new("test.toml")).expect("a good configuration").config;
-    let secrets = Secrets { nonce_key: [7; 32], previous_nonce_key: None };
-    let certificates = Certificates::none().expect("randomness");
-    let hooks = Hooks { before_datagram: Some(panic_at_poison) };
-    let engine = Engine::start_with(Arc::new(config), &secrets, certificates, hooks).expect("a free port");
-    (engine, ([127, 0, 0, 1], port).into())
+    let (config, server) = inside::config("");
+    (inside::start(config, None, Hooks { before_datagram: Some(panic_at_poison) }), server)
 }
 
 fn alice(server: SocketAddr) -> Client {

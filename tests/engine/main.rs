@@ -2,8 +2,11 @@
 
 mod descriptors;
 mod faults;
+mod inside;
 mod journal;
+mod look_ups;
 mod own_addresses;
+mod peers;
 mod process;
 mod quotas;
 mod relay_addresses;

@@ -192,10 +192,31 @@ impl Client {
         self.ask_once(method, &body)
     }
 
+    /// Learns realm and nonce, so that what it sends from now on is signed.
+    pub(crate) fn challenged(mut self) -> Client {
+        let reply = self.ask_once(Method::ALLOCATE, |_| {});
+        assert_eq!(reply.code(), 401, "who has no nonce is given one");
+        self.challenge = reply.value(AttributeType::REALM).zip(reply.value(AttributeType::NONCE));
+        self
+    }
+
+    /// Sends an Allocate request and does not wait.
+    pub(crate) fn send_allocate(&mut self) {
+        let transport = |writer: &mut Writer<'_>| writer.attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
+        let (message, _) = self.request(Method::ALLOCATE, transport);
+        self.link.send(&message).expect("the server is there");
+    }
+
     /// Asks once, with what is known of the last challenge.
     pub(crate) fn ask_once(&mut self, method: Method, body: impl Fn(&mut Writer<'_>)) -> Reply {
+        let (message, id) = self.request(method, body);
+        self.exchange(&message, id).unwrap_or_else(|| panic!("no answer to {method:?}"))
+    }
+
+    /// A request, signed as far as the client can.
+    fn request(&self, method: Method, body: impl Fn(&mut Writer<'_>)) -> (Vec<u8>, TransactionId) {
         let credentials = self.credentials.as_ref().zip(self.challenge.as_ref()).filter(|_| method != Method::BINDING);
-        let (message, id) = write(MessageType { method, class: Class::Request }, |writer| {
+        write(MessageType { method, class: Class::Request }, |writer| {
             body(writer);
             if let Some(((name, password), (realm, nonce))) = credentials {
                 writer.attribute(AttributeType::USERNAME, name.as_bytes());
@@ -203,8 +224,7 @@ impl Client {
                 writer.attribute(AttributeType::NONCE, nonce);
                 writer.integrity(LongTermKey::derive(name.as_bytes(), realm, password.as_bytes()).integrity());
             }
-        });
-        self.exchange(&message, id).unwrap_or_else(|| panic!("no answer to {method:?}"))
+        })
     }
 
     /// Sends a request and waits for its answer; data that comes before is kept.

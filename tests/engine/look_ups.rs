@@ -1,0 +1,131 @@
+//! User look-ups that are slow, fail, or never end: relaying goes on, and nothing piles up.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use turnserver::auth::LongTermKey;
+use turnserver::config::Config;
+use turnserver::turn::io::UserRecord;
+use turnserver::turn::limits::LOOK_UPS_MAX;
+use turnserver::turn::settings::Hooks;
+use turnserver::turn::time::UnixTime;
+use turnserver::udp::Engine;
+use turnserver::userdb::{Found, Reply, UserStore};
+
+use crate::inside;
+use crate::wire::{Client, Received, poll_until};
+
+/// Alice is known at once; anybody else is looked up, and the test decides how that ends.
+#[derive(Debug, Default)]
+struct Sluggish(Mutex<VecDeque<(Box<[u8]>, Reply)>>);
+
+impl UserStore for Sluggish {
+    fn find(&self, name: &[u8], _now: UnixTime) -> Option<Found> {
+        (name == b"alice").then(|| known(name))
+    }
+
+    fn fetch(&self, name: Box<[u8]>, _now: UnixTime, reply: Reply) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((name, reply));
+    }
+}
+
+impl Sluggish {
+    /// The oldest look-up that has not ended, waited for.
+    fn next(&self) -> (Box<[u8]>, Reply) {
+        poll_until("a look-up is asked for", || self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front())
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// Everybody's password is `secret`.
+fn known(name: &[u8]) -> Found {
+    let key = Arc::new(LongTermKey::derive(name, b"r", b"secret"));
+    Found::Known(Some(UserRecord { keys: vec![key], quota: name.into(), usable: true }))
+}
+
+fn start() -> (Engine, Arc<Sluggish>, SocketAddr) {
+    let (config, server): (Config, _) = inside::config("unauthorized-ratelimit = false");
+    let store = Arc::new(Sluggish::default());
+    (inside::start(config, Some(store.clone()), Hooks::default()), store, server)
+}
+
+/// Two clients of Alice's that hear each other.
+struct Call {
+    a: Client,
+    b: Client,
+    addrs: [SocketAddr; 2],
+}
+
+impl Call {
+    fn begin(server: SocketAddr) -> Call {
+        let alice = || Client::udp(server).with_user("alice", "secret");
+        let (mut a, mut b) = (alice(), alice());
+        let addrs = [a.relayed(), b.relayed()];
+        assert_eq!((a.permit(addrs[1].ip()).code(), b.permit(addrs[0].ip()).code()), (0, 0));
+        Call { a, b, addrs }
+    }
+
+    fn goes_on(&mut self) {
+        self.a.send(self.addrs[1], b"are you there");
+        assert_eq!(self.b.receive(), Received::Indication(self.addrs[0], b"are you there".to_vec()));
+        self.b.send(self.addrs[0], b"I am");
+        assert_eq!(self.a.receive(), Received::Indication(self.addrs[1], b"I am".to_vec()));
+    }
+}
+
+#[test]
+fn a_slow_look_up_delays_its_own_client_only() {
+    let (engine, store, server) = start();
+    let mut call = Call::begin(server);
+    let bob = std::thread::spawn(move || Client::udp(server).with_user("bob", "secret").allocate().code());
+    let (name, reply) = store.next();
+    assert_eq!(&*name, b"bob");
+    (0..100).for_each(|_| call.goes_on());
+    assert!(!bob.is_finished(), "nobody knows Bob yet");
+    reply.send(known(&name));
+    assert_eq!(bob.join().expect("Bob's thread"), 0, "he waited and was let in");
+    engine.stop();
+}
+
+/// RFC 8489 section 14.8: 500 is our fault, the client tries again later with the same password.
+#[test]
+fn a_look_up_that_fails_is_answered_500_and_works_again_later() {
+    let (engine, store, server) = start();
+    let bob = || std::thread::spawn(move || Client::udp(server).with_user("bob", "secret").allocate().code());
+    let first = bob();
+    store.next().1.send(Found::Unavailable);
+    assert_eq!(first.join().expect("Bob's thread"), 500);
+    let second = bob();
+    drop(store.next().1);
+    assert_eq!(second.join().expect("Bob's thread"), 500, "a store that loses the question");
+    let third = bob();
+    let (name, reply) = store.next();
+    reply.send(known(&name));
+    assert_eq!(third.join().expect("Bob's thread"), 0);
+    engine.stop();
+}
+
+/// A store that swallows every question holds a bounded number of them; who comes after that is told at once.
+#[test]
+fn a_dead_store_is_not_asked_without_end() {
+    let (engine, store, server) = start();
+    let mut call = Call::begin(server);
+    let mut stranger = Client::udp(server).with_user("mallory", "guess").challenged();
+    let mut sent = 0;
+    while store.waiting() < LOOK_UPS_MAX {
+        // In rounds, so that the server's receive buffer holds each.
+        (0..64).for_each(|_| stranger.send_allocate());
+        sent += 64;
+        stranger.settle();
+        assert!(sent <= 4 * LOOK_UPS_MAX, "{} look-ups of {sent} requests", store.waiting());
+    }
+    call.goes_on();
+    assert_eq!(Client::udp(server).with_user("bob", "secret").allocate().code(), 500);
+    assert_eq!(store.waiting(), LOOK_UPS_MAX, "it holds no more");
+    call.goes_on();
+    engine.stop();
+}
