@@ -12,7 +12,8 @@ pub const PEERS_PER_REQUEST_MAX: usize = 64;
 /// that does not answer leaves room for those who need none.
 pub const PARKED_MAX: usize = LOOK_UPS_MAX + 1024;
 
-/// Look-ups that have not ended, per worker; a user store that does not answer holds no more.
+/// Requests waiting for a user, per worker, and look-ups that have not ended; a user store that does not answer holds no
+/// more.
 pub const LOOK_UPS_MAX: usize = 4096;
 
 /// A request that waits for its user is kept whole; a longer one is dropped. Names, and the most peers a request may

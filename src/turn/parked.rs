@@ -9,7 +9,7 @@ use super::address::{FiveTuple, RequestId, ReservationToken};
 use super::allocation::Owner;
 use super::answer::Head;
 use super::io::ClientPath;
-use super::limits::{PARKED_MAX, PARKED_SECS};
+use super::limits::{LOOK_UPS_MAX, PARKED_MAX, PARKED_SECS};
 use super::time::Mono;
 use crate::stun::TransactionId;
 
@@ -36,6 +36,8 @@ pub(super) struct ParkedRequests {
     /// All wait equally long, so the order of their numbers is the order of their ends.
     requests: BTreeMap<RequestId, (Mono, Parked)>,
     keys: HashSet<(FiveTuple, TransactionId), RandomState>,
+    /// How many of them wait for a user.
+    look_ups: usize,
     next: u64,
 }
 
@@ -52,12 +54,13 @@ impl ParkedRequests {
     /// None yet; `seed` keys the hash of 5-tuples, which clients choose.
     pub(super) fn new(seed: [u64; 4]) -> ParkedRequests {
         let keys = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
-        ParkedRequests { requests: BTreeMap::new(), keys: HashSet::with_hasher(keys), next: 0 }
+        ParkedRequests { requests: BTreeMap::new(), keys: HashSet::with_hasher(keys), look_ups: 0, next: 0 }
     }
 
     /// Has a request wait, for [`PARKED_SECS`] at most.
     pub(super) fn park(&mut self, parked: Parked, now: Mono) -> Result<RequestId, NoRoom> {
-        if self.requests.len() >= PARKED_MAX {
+        let is_look_up = matches!(parked.waiting, Waiting::User { .. });
+        if self.requests.len() >= PARKED_MAX || is_look_up && self.look_ups >= LOOK_UPS_MAX {
             return Err(NoRoom::Full);
         }
         if !self.keys.insert((parked.path.tuple, parked.head.id)) {
@@ -65,6 +68,7 @@ impl ParkedRequests {
         }
         let id = RequestId(self.next);
         self.next += 1;
+        self.look_ups += usize::from(is_look_up);
         self.requests.insert(id, (now.plus_secs(PARKED_SECS), parked));
         Ok(id)
     }
@@ -72,6 +76,7 @@ impl ParkedRequests {
     /// Takes a request out because it is answered.
     pub(super) fn take(&mut self, id: RequestId) -> Option<Parked> {
         let (_, parked) = self.requests.remove(&id)?;
+        self.look_ups -= usize::from(matches!(parked.waiting, Waiting::User { .. }));
         self.keys.remove(&(parked.path.tuple, parked.head.id));
         Some(parked)
     }

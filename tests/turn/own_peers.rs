@@ -1,13 +1,10 @@
 //! Two clients of one server, and the server's own addresses as peers (our rules, PERM-015, SEC-004).
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::net::SocketAddr;
 
+use crate::world::{BOB, Received, Setup, TestClient, World, sock};
 use turnserver::config::Profile;
 use turnserver::stun::Method;
-use world::{BOB, Received, Setup, TestClient, World, sock};
 
 /// Two clients with allocations and permissions for each other.
 fn couple(world: &World) -> (TestClient, TestClient) {

@@ -1,8 +1,6 @@
 //! Properties of the codec over arbitrary messages, against a model of RFC 8489 section 9 written down here a second time.
 
-#[path = "vectors/raw.rs"]
-mod raw;
-
+use crate::raw;
 use std::net::{IpAddr, SocketAddr};
 
 use proptest::collection::vec;

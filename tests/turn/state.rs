@@ -1,11 +1,9 @@
 //! The core's state written out and read back, and how much memory an allocation takes.
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::mem::size_of;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::world::{BOB, Pace, Received, Setup, TestClient, World};
 use turnserver::auth::LongTermKey;
 use turnserver::config::Profile;
 use turnserver::stun::{ChannelNumber, Method};
@@ -14,7 +12,6 @@ use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport};
 use turnserver::turn::allocation::Allocation;
 use turnserver::turn::channel::Channel;
 use turnserver::turn::time::Mono;
-use world::{BOB, Pace, Received, Setup, TestClient, World};
 
 /// Through JSON and back, as between two processes.
 fn carried(snapshot: &Snapshot) -> Snapshot {

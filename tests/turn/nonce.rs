@@ -1,15 +1,12 @@
 //! Nonces: stateless, of one client, for a while (RFC 8489 section 9.2, our rules).
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::collections::BTreeSet;
 
+use crate::world::{sock, tuple};
 use proptest::prelude::*;
 use turnserver::turn::address::{FiveTuple, Transport};
 use turnserver::turn::nonce::{NONCE_LEN, NonceAge, Nonces};
 use turnserver::turn::time::UnixTime;
-use world::{sock, tuple};
 
 const KEY: [u8; 32] = [7; 32];
 const LIFETIME: u32 = 600;

@@ -10,7 +10,7 @@ use turnserver::config::load_text;
 use turnserver::stun::{AttributeType, Class, ErrorCode, Message, MessageType, Method, TransactionId, Writer};
 use turnserver::turn::address::{FiveTuple, LinkId, RequestId, Transport, WorkerId};
 use turnserver::turn::io::{ClientPath, UserRecord};
-use turnserver::turn::limits::{PARKED_MAX, PARKED_SECS};
+use turnserver::turn::limits::{LOOK_UPS_MAX, PARKED_SECS};
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
 use turnserver::turn::settings::Hooks;
@@ -160,8 +160,8 @@ fn what_waits_is_bounded_and_makes_room_when_its_time_is_over() {
     for round in 0..3 {
         let now = at(round * 6 * SECOND);
         stage.server.handle_timeout(now);
-        let parked = (0..PARKED_MAX + 100).filter_map(|_| stage.ask(now)).count();
-        assert_eq!((parked, stage.server.parked()), (PARKED_MAX, PARKED_MAX));
+        let parked = (0..LOOK_UPS_MAX + 100).filter_map(|_| stage.ask(now)).count();
+        assert_eq!((parked, stage.server.parked()), (LOOK_UPS_MAX, LOOK_UPS_MAX));
     }
     stage.server.handle_timeout(at(3 * 6 * SECOND));
     assert_eq!((stage.server.parked(), stage.server.poll_timeout()), (0, None));

@@ -1,14 +1,11 @@
 //! ChannelBind and ChannelData (RFC 8656 section 12).
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::net::SocketAddr;
 
+use crate::world::{Received, Setup, TestClient, TestPeer, World, sock};
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::{DropReason, Event};
-use world::{Received, Setup, TestClient, TestPeer, World, sock};
 
 /// A client with an allocation, and a peer.
 fn pair(world: &World) -> (TestClient, TestPeer) {

@@ -1,15 +1,12 @@
 //! EVEN-PORT and RESERVATION-TOKEN (RFC 8656 sections 7.2, 18.7 and 18.10).
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use crate::world::{BOB, Pace, Setup, TestClient, World};
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::address::Transport;
-use world::{BOB, Pace, Setup, TestClient, World};
 
 /// Allocates an even port with the next one reserved: its relayed address and the token.
 fn reserve(client: &TestClient) -> (SocketAddr, [u8; 8]) {

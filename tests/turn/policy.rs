@@ -1,15 +1,12 @@
 //! Which peers may be reached: tables and properties over all spellings of an address (SEC-005 to SEC-010).
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::world::{Setup, World, ip, sock};
 use proptest::prelude::*;
 use turnserver::config::{IpRange, Peers, Profile};
 use turnserver::turn::io::OwnPeer;
 use turnserver::turn::policy::{OwnNet, PeerPolicy, canonical};
-use world::{Setup, World, ip, sock};
 
 /// The peer rules of a profile.
 fn peers(profile: Profile) -> Peers {

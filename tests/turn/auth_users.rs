@@ -1,14 +1,11 @@
 //! Looking users up: when, how often, and what a changed or deleted user means for a live allocation.
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::time::Duration;
 
+use crate::world::{BOB, NONCE_KEY, Pace, Setup, TestClient, WALL_START, World};
 use turnserver::config::Profile;
 use turnserver::stun::Method;
 use turnserver::turn::time::{Mono, Now, UnixTime};
-use world::{BOB, NONCE_KEY, Pace, Setup, TestClient, WALL_START, World};
 
 fn allocated(world: &World) -> TestClient {
     let client = world.client();

@@ -1,14 +1,11 @@
 //! Clients on streams, and requests that wait while the world changes (RFC 8656 section 5, RFC 8489 section 6.2.2).
 
-#[path = "common/mod.rs"]
-mod world;
-
+use crate::world::{Pace, Reply, Setup, World};
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::address::Transport;
 use turnserver::turn::event::EndReason;
 use turnserver::turn::{DropReason, Event};
-use world::{Pace, Reply, Setup, World};
 
 const TRANSPORTS: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 

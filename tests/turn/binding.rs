@@ -1,13 +1,10 @@
 //! Binding, and what a listener answers with silence (RFC 8489 sections 6.3 and 7, RFC 8656 sections 5 and 12).
 
-#[path = "common/mod.rs"]
-mod world;
-
+use crate::world::{self, SERVER_V4, SERVER_V6, Setup, World, sock};
 use turnserver::config::{AuthMode, Profile};
 use turnserver::stun::{AttributeType, ErrorCode, Message, Method};
 use turnserver::turn::DropReason;
 use turnserver::turn::address::Transport;
-use world::{SERVER_V4, SERVER_V6, Setup, World, sock};
 
 const TRANSPORTS: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 

@@ -1,14 +1,11 @@
 //! Address families of relayed addresses, one or both (RFC 8656 sections 7.2 and 8).
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::net::SocketAddr;
 
+use crate::world::{RELAY_V4, RELAY_V6, Received, Reply, Setup, TestClient, World, ip};
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::Event;
-use world::{RELAY_V4, RELAY_V6, Received, Reply, Setup, TestClient, World, ip};
 
 const V4: u8 = 1;
 const V6: u8 = 2;

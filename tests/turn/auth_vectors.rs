@@ -6,7 +6,7 @@ use turnserver::stun::{AttributeType, Message};
 
 /// Every row of the shared file.
 fn vectors() -> Vec<Value> {
-    let file: Value = serde_json::from_str(include_str!("vectors/vectors.json")).expect("JSON");
+    let file: Value = serde_json::from_str(include_str!("../vectors/vectors.json")).expect("JSON");
     file["vectors"].as_array().expect("rows").clone()
 }
 

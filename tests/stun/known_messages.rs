@@ -1,13 +1,11 @@
 //! The codec reads, verifies and writes every message of the test vectors (RFC 5769, RFC 8489 appendix B.1, and the
 //! Allocate requests derived from them).
 
-mod vectors;
-
+use crate::vectors::{self, Vector};
 use turnserver::stun::attribute::AttributeType;
 use turnserver::stun::{
     Class, IntegrityKey, IntegrityKeySha256, Message, MessageType, Method, ParseError, TransactionId, Writer,
 };
-use vectors::Vector;
 
 /// Rows whose bytes are a message that a conforming reader takes.
 const MESSAGES: [&str; 10] = [

@@ -1,13 +1,10 @@
 //! Who asks: the order of checks and what each answer shows (RFC 8489 section 9.2.4, our rules).
 
-#[path = "common/mod.rs"]
-mod world;
-
+use crate::world::{self, ALICE, BOB, REALM, Reply, Request, Setup, TestClient, World};
 use turnserver::auth::LongTermKey;
 use turnserver::config::{AuthMode, Profile, ReasonPhrases};
 use turnserver::stun::{AttributeType, Class, Message, Method};
 use turnserver::turn::Event;
-use world::{ALICE, BOB, REALM, Reply, Request, Setup, TestClient, World};
 
 const METHODS: [Method; 4] = [Method::ALLOCATE, Method::REFRESH, Method::CREATE_PERMISSION, Method::CHANNEL_BIND];
 const CREDENTIALS: [AttributeType; 3] = [AttributeType::USERNAME, AttributeType::REALM, AttributeType::NONCE];

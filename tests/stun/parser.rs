@@ -1,10 +1,7 @@
 //! What the codec takes for a message, what it shows of it and what it leaves out.
 
-#[path = "vectors/raw.rs"]
-mod raw;
-
+use crate::raw::{self, BINDING_REQUEST, binding, body, body_padded_with, message};
 use hmac::{Hmac, KeyInit, Mac};
-use raw::{BINDING_REQUEST, binding, body, body_padded_with, message};
 use sha2::Sha256;
 use turnserver::stun::address::{self, BadAddress};
 use turnserver::stun::{

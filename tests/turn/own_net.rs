@@ -1,11 +1,9 @@
 //! Which of this host's addresses are peers: those that hold a relay, by their live ports.
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use crate::world::{Received, Setup, World, ip};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use turnserver::config::{External, ExternalPair, Peers, Profile, load_text};
@@ -13,7 +11,6 @@ use turnserver::turn::io::OwnPeer;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
 use turnserver::turn::ports::{Parity, RelayAddresses, RelayPorts};
 use turnserver::turn::time::Mono;
-use world::{Received, Setup, World, ip};
 
 const RELAY_PORT: u16 = 50_000;
 const OTHER_PORT: u16 = 8080;

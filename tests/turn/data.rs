@@ -1,15 +1,12 @@
 //! Send and Data indications (RFC 8656 section 11): Firefox sends and gets all its media this way.
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::collections::BTreeSet;
 
+use crate::world::{Received, Setup, TestClient, TestPeer, World, sock};
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Message, Method};
 use turnserver::turn::DropReason;
 use turnserver::turn::address::Transport;
-use world::{Received, Setup, TestClient, TestPeer, World, sock};
 
 const SILENCE: [Vec<u8>; 0] = [];
 

@@ -1,14 +1,10 @@
 //! The codec against stun-rs, an independent one: each reads what the other writes, and both mean the same.
 
-#[path = "vectors/oracle.rs"]
-mod oracle;
-#[path = "vectors/raw.rs"]
-mod raw;
-mod vectors;
-
+use crate::raw;
 use std::net::{IpAddr, SocketAddr};
 
-use oracle::{Attribute, Described, decode_theirs, read_ours, read_theirs, write_ours, write_theirs};
+use crate::oracle::{Attribute, Described, decode_theirs, read_ours, read_theirs, write_ours, write_theirs};
+use crate::vectors::{self, Vector};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -16,7 +12,6 @@ use proptest::sample::{Index, select};
 use stun_rs::attributes::stun::{Nonce, UserHash, nonce_cookie::StunSecurityFeatures};
 use stun_rs::{Algorithm, AlgorithmId, HMACKey, StunAttribute, StunAttributeType};
 use turnserver::stun::{AttributeType, Class, IntegrityKey, Message, MessageType, Method, ParseError};
-use vectors::Vector;
 
 /// Rows of the vectors that stun-rs has no part in, and why.
 const NOT_IN_ORACLE: [(&str, &str); 2] = [

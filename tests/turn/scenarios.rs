@@ -1,16 +1,9 @@
 //! Plays the stories of `tests/scenarios/`, each in a world of its own and in virtual time.
 
-#[path = "scenarios/script.rs"]
-mod script;
-#[path = "scenarios/stage.rs"]
-mod stage;
-#[path = "common/mod.rs"]
-mod world;
-
 use std::path::{Path, PathBuf};
 
-use script::parse;
-use stage::Stage;
+use crate::script::parse;
+use crate::stage::Stage;
 
 /// Every script, in the order of their names.
 fn scripts() -> Vec<PathBuf> {

@@ -1,12 +1,9 @@
 //! What changes while the server runs: rules for peers, and a user database that cannot be asked for a while.
 
-#[path = "common/mod.rs"]
-mod world;
-
+use crate::world::{self, ALICE, Pace, Setup, World, sock};
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::Event;
-use world::{ALICE, Pace, Setup, World, sock};
 
 const PEER: &str = "198.51.99.7:5000";
 const OTHER: &str = "198.51.98.7:5000";

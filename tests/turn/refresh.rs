@@ -1,14 +1,11 @@
 //! Refresh, and the end of an allocation (RFC 8656 sections 5 and 8).
 
-#[path = "common/mod.rs"]
-mod world;
-
+use crate::world::{BOB, Received, Setup, World};
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::Event;
 use turnserver::turn::address::Transport;
 use turnserver::turn::event::EndReason;
-use world::{BOB, Received, Setup, World};
 
 // REFR-001
 #[test]

@@ -1,16 +1,13 @@
 //! Time-limited credentials from shared secrets (draft-uberti-rtcweb-turn-rest-00, section 22 of the conformance list).
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::time::Duration;
 
+use crate::world::{Setup, TestClient, WALL_START, World};
 use proptest::prelude::*;
 use turnserver::auth::rest::{self, TimedName};
 use turnserver::config::Profile;
 use turnserver::stun::Method;
 use turnserver::turn::time::{Mono, Now, UnixTime};
-use world::{Setup, TestClient, WALL_START, World};
 
 const SECRET: &str = "a-secret-of-the-operator";
 

@@ -1,8 +1,6 @@
 //! What the codec writes: sizes, padding, errors and their limits.
 
-#[path = "vectors/raw.rs"]
-mod raw;
-
+use crate::raw;
 use turnserver::stun::{
     AttributeType, ChannelData, ChannelNumber, Class, ErrorCode, Full, IntegrityKey, IntegrityKeySha256, Message,
     MessageType, Method, TransactionId, Writer,

@@ -1,14 +1,11 @@
 //! Allocate, attribute by attribute (RFC 8656 section 7.2).
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::collections::BTreeSet;
 
+use crate::world::{self, RELAY_V4, RELAY_V6, Reply, Request, Setup, TestClient, World, ip, sock};
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::address::Transport;
-use world::{RELAY_V4, RELAY_V6, Reply, Request, Setup, TestClient, World, ip, sock};
 
 /// Sends a signed Allocate from a new client and gives the answer.
 fn ask(world: &World, fill: impl FnOnce(Request<'_>) -> Request<'_>) -> Reply {

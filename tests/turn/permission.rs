@@ -1,14 +1,11 @@
 //! Permissions and CreatePermission (RFC 8656 sections 9 and 10).
 
-#[path = "common/mod.rs"]
-mod world;
-
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::world::{BOB, Received, Setup, TestClient, World, sock};
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::{DropReason, Event};
-use world::{BOB, Received, Setup, TestClient, World, sock};
 
 const NOTHING: [Received; 0] = [];
 

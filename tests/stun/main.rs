@@ -1,0 +1,13 @@
+//! The codec: a reader and a writer of messages against tables, test vectors, properties and another codec.
+
+mod differential;
+mod known_messages;
+#[path = "../vectors/oracle.rs"]
+mod oracle;
+mod parser;
+mod properties;
+#[path = "../vectors/raw.rs"]
+mod raw;
+#[path = "../vectors/mod.rs"]
+mod vectors;
+mod writer;
