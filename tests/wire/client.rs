@@ -1,7 +1,7 @@
 //! A TURN client for tests: it asks, answers challenges, and keeps what comes in between.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl Client {
 
     /// A client over TCP.
     pub(crate) fn tcp(server: SocketAddr) -> Client {
-        Client::over(Link::Tcp(TcpStream::connect(server).expect("the server listens for TCP"), Vec::new()))
+        Client::over(Link::tcp(server))
     }
 
     /// A client over TLS that trusts `certificate` only.
@@ -245,7 +245,8 @@ impl Client {
 }
 
 impl Received {
-    fn parse(bytes: &[u8]) -> Received {
+    /// Takes a Data indication or ChannelData apart.
+    pub(crate) fn parse(bytes: &[u8]) -> Received {
         if let (Some(0x40..), Some(ChannelData { number, data })) = (bytes.first(), ChannelData::parse(bytes)) {
             return Received::Channel(number.0, data.to_vec());
         }

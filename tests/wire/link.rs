@@ -26,6 +26,11 @@ impl Link {
         Link::Udp(socket)
     }
 
+    /// A stream to `server`.
+    pub(crate) fn tcp(server: SocketAddr) -> Link {
+        Link::Tcp(TcpStream::connect(server).expect("the server listens for TCP"), Vec::new())
+    }
+
     /// The client's address.
     pub(crate) fn local(&self) -> SocketAddr {
         match self {

@@ -14,6 +14,7 @@ pub(crate) mod tls;
 mod wait;
 
 pub(crate) use client::{Client, Received, timed_name};
+pub(crate) use link::Link;
 pub(crate) use ports::free_ports;
 pub(crate) use reply::Reply;
 pub(crate) use server::{Launch, Server};

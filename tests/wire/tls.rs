@@ -1,10 +1,12 @@
 //! Certificates of a test, and connections that trust them.
 
+use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
@@ -31,6 +33,13 @@ impl Certificate {
         let made = rcgen::generate_simple_self_signed(vec![HOST.to_owned()]).expect("a certificate for a host name");
         let (pem, key_pem) = (made.cert.pem(), made.signing_key.serialize_pem());
         Certificate { der: made.cert.der().clone(), pem, key_pem }
+    }
+
+    /// The certificate that a server shows, from a file in PEM; its key is the server's.
+    pub(crate) fn read(file: &Path) -> Certificate {
+        let pem = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate in PEM");
+        Certificate { der, pem, key_pem: String::new() }
     }
 
     /// Writes it where a server can read it, and says where certificate and key are.

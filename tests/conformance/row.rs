@@ -1,0 +1,120 @@
+//! What the suite consists of: sections of rows.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::target::Target;
+
+/// The rows of one or more sections of `ids.txt`, and what is said of ids that have none.
+#[derive(Clone, Copy)]
+pub(crate) struct Section {
+    /// The tests.
+    pub(crate) rows: &'static [Row],
+    /// Ids that need a feature which does not exist yet, each with that feature.
+    pub(crate) later: &'static [(&'static str, &'static str)],
+    /// Ids that cannot be tested, each with the reason.
+    pub(crate) left_out: &'static [(&'static str, &'static str)],
+}
+
+/// One requirement's test.
+#[derive(Clone, Copy)]
+pub(crate) struct Row {
+    /// Its id in snake case, then what it shows.
+    pub(crate) name: &'static str,
+    pub(crate) shown: Shown,
+    pub(crate) run: fn(),
+}
+
+/// How a row shows what it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Over sockets, against any server.
+    Wire,
+    /// Over sockets, against our server under a configuration of its own.
+    Configured,
+    /// Against our core in virtual time.
+    Timer,
+}
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Green,
+    Red,
+    /// The server that was aimed at does not let the row be asked.
+    NotAsked(String),
+}
+
+/// Lists rows: `rows![wire stun_001_top_bits, timer refr_008_expiry]`.
+macro_rules! rows {
+    ($($shown:ident $name:ident),* $(,)?) => {
+        &[$(crate::row::Row { name: stringify!($name), shown: crate::row::shown::$shown, run: $name }),*]
+    };
+}
+pub(crate) use rows;
+
+/// The words by which [`rows!`] names a [`Shown`].
+#[allow(non_upper_case_globals, reason = "they are words of the macro's language")]
+pub(crate) mod shown {
+    use super::Shown;
+    pub(crate) const wire: Shown = Shown::Wire;
+    pub(crate) const configured: Shown = Shown::Configured;
+    pub(crate) const timer: Shown = Shown::Timer;
+}
+
+static OUTCOMES: Mutex<BTreeMap<&'static str, Outcome>> = Mutex::new(BTreeMap::new());
+
+struct NotAsked(String);
+
+/// Ends a wire row that the server aimed at cannot be asked; our own must always be.
+pub(crate) fn not_asked(why: &str) -> ! {
+    assert!(!Target::get().is_ours(), "every row can be asked of our server: {why}");
+    resume_unwind(Box::new(NotAsked(why.to_owned())))
+}
+
+/// What became of every row that ran.
+pub(crate) fn outcomes() -> BTreeMap<&'static str, Outcome> {
+    OUTCOMES.lock().expect("nothing panics while it holds the outcomes").clone()
+}
+
+impl Row {
+    /// `ALLOC-012` of `alloc_012_...`.
+    pub(crate) fn id(&self) -> String {
+        let mut words = self.name.split('_');
+        let (kind, number) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        format!("{}-{number}", kind.to_uppercase())
+    }
+
+    /// The row for the test harness.
+    pub(crate) fn trial(&'static self) -> Trial {
+        let is_aimed_elsewhere = Target::is_elsewhere() && self.shown != Shown::Wire;
+        let kind = match self.shown {
+            Shown::Wire => "",
+            Shown::Configured => "configured",
+            Shown::Timer => "virtual time",
+        };
+        let trial = Trial::test(self.name, move || self.judge()).with_kind(kind);
+        trial.with_ignored_flag(is_aimed_elsewhere)
+    }
+
+    fn judge(&self) -> Result<(), Failed> {
+        let (outcome, result) = match catch_unwind(AssertUnwindSafe(self.run)) {
+            Ok(()) => (Outcome::Green, Ok(())),
+            Err(thrown) => match thrown.downcast::<NotAsked>() {
+                Ok(why) => (Outcome::NotAsked(why.0), Ok(())),
+                Err(thrown) => (Outcome::Red, Err(Failed::from(text(&*thrown)))),
+            },
+        };
+        OUTCOMES.lock().expect("nothing panics while it holds the outcomes").insert(self.name, outcome);
+        result
+    }
+}
+
+fn text(thrown: &(dyn Any + Send)) -> String {
+    let owned = thrown.downcast_ref::<String>().cloned();
+    owned.or_else(|| thrown.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
+}
