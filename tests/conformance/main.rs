@@ -24,6 +24,7 @@ mod peer;
 mod permission;
 mod probe;
 mod refresh;
+mod relaying;
 mod report;
 mod rest_consent;
 mod row;
