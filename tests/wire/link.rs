@@ -1,7 +1,9 @@
 //! The three ways to a server: datagrams, a stream, a stream in TLS. All carry whole messages.
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
@@ -21,7 +23,7 @@ impl Link {
     pub(crate) fn udp(server: SocketAddr) -> Link {
         let any: SocketAddr =
             if server.is_ipv4() { ([127, 0, 0, 1], 0).into() } else { (std::net::Ipv6Addr::LOCALHOST, 0).into() };
-        let socket = UdpSocket::bind(any).expect("a free port");
+        let socket = bind_unused(any);
         socket.connect(server).expect("loopback has a route");
         Link::Udp(socket)
     }
@@ -77,6 +79,19 @@ impl Link {
             other => other,
         }
     }
+}
+
+/// A socket on a port that no client of this process had before: a server still holds what an earlier one left.
+fn bind_unused(any: SocketAddr) -> UdpSocket {
+    static USED: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
+    for _ in 0..1000 {
+        let socket = UdpSocket::bind(any).expect("a free port");
+        let local = socket.local_addr().expect("a bound socket");
+        if USED.lock().expect("nobody panics with it").insert(local) {
+            return socket;
+        }
+    }
+    panic!("no port of {any} is left that was not used before");
 }
 
 /// Reads until a whole message is there; what was read before a timeout is kept for the next call.
