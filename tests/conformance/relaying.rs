@@ -11,7 +11,7 @@ use crate::peer::Peer;
 use crate::probe::Probe;
 use crate::row::not_asked;
 use crate::target::Target;
-use crate::wire::{Launch, Link, Reply, Server};
+use crate::wire::{Launch, Link, Received, Reply, Server};
 
 /// The family code of IPv4 (RFC 8656 section 18.6).
 pub(crate) const V4: u8 = 1;
@@ -19,7 +19,7 @@ pub(crate) const V4: u8 = 1;
 pub(crate) const V6: u8 = 2;
 
 /// The profile as it comes, with the users that probes are.
-const FILE: &str = r#"
+pub(crate) const FILE: &str = r#"
 profile = "default"
 realm = "example.org"
 user = ["alice:wonderland-7", "bob:the-builder-9"]
@@ -143,7 +143,6 @@ pub(crate) fn exchanges_data(probe: &mut Probe, relayed: SocketAddr, peer: &Peer
 
 /// The peer reaches the client; gives the address that the client is shown.
 pub(crate) fn hears(probe: &mut Probe, relayed: SocketAddr, peer: &Peer) -> SocketAddr {
-    use crate::wire::Received;
     peer.send(relayed, b"to the client");
     match probe.receive() {
         Received::Indication(from, data) if data == b"to the client" => from,

@@ -5,8 +5,11 @@ use turnserver::stun::{AttributeType, Method};
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
-use crate::relaying::{RESERVE, allocate_pair, claim, exchanges_data, is_signed, own_server, probe_of};
+use crate::relaying::{
+    RESERVE, V6, allocate_pair, as_other_user, claim, exchanges_data, is_signed, own_server, probe_of,
+};
 use crate::target::Target;
+use crate::wire::{Reply, free_ports};
 
 pub(super) fn alloc_001_a_success_says_everything() {
     for (over, mut probe) in Probe::over_each() {
@@ -50,7 +53,7 @@ pub(super) fn alloc_004_the_same_request_has_the_same_answer() {
         let (first, again) = (probe.ask(&draft), probe.ask(&draft));
         assert_eq!((first.code(), again.code()), (0, 0), "over {over}");
         assert_eq!(first.relayed(), again.relayed(), "over {over}");
-        let token = |reply: &crate::wire::Reply| reply.value(AttributeType::RESERVATION_TOKEN).expect("a token");
+        let token = |reply: &Reply| reply.value(AttributeType::RESERVATION_TOKEN).expect("a token");
         assert_eq!(token(&first), token(&again), "over {over}");
         // It may say what is left of its lifetime.
         assert!((1..=first.lifetime()).contains(&again.lifetime()), "over {over}");
@@ -124,22 +127,23 @@ pub(super) fn alloc_032_a_failure_leaves_nothing_behind() {
     }
 }
 
-/// Neither a place in the quota nor a port: the user has two places.
+/// Neither a place in the quota nor a port: there are two of both.
 fn failures_take_no_place() {
-    let first = crate::wire::free_ports(2);
-    let server = own_server(&["127.0.0.1"], &format!("user-quota = 2\nmin-port = {first}\nmax-port = {}", first + 1));
+    let first = free_ports(3).next_multiple_of(2);
+    let file = format!("user-quota = 2\nmin-port = {first}\nmax-port = {}", first + 1);
+    let server = own_server(&["127.0.0.1"], &file);
     let (mut one, mut two, mut three) = (probe_of(&server), probe_of(&server), probe_of(&server));
     for _ in 0..3 {
-        assert_eq!(one.code(&Draft::allocate().requested_family(2)), 440);
+        assert_eq!(one.code(&Draft::allocate().requested_family(V6)), 440);
         assert_eq!(claim(&mut one, b"no token").code(), 508);
         assert_eq!(one.code(&Draft::request(Method::ALLOCATE).transport(6)), 442);
     }
-    let (_, token) = match first % 2 {
-        0 => allocate_pair(&mut one),
-        _ => (one.allocate(), Vec::new()),
-    };
-    assert_eq!(if token.is_empty() { two.code(&Draft::allocate()) } else { claim(&mut two, &token).code() }, 0);
+    let (_, token) = allocate_pair(&mut one);
+    assert_eq!(two.code(&Draft::allocate()), 486);
+    assert_eq!(claim(&mut two, &token).code(), 0, "the port was kept for it");
     assert_eq!(three.code(&Draft::allocate()), 486);
+    let other_user = &mut as_other_user(probe_of(&server));
+    assert_eq!(other_user.code(&Draft::allocate()), 508, "no port is left");
     assert_eq!(two.refresh(0), 0);
-    three.allocate();
+    other_user.allocate();
 }

@@ -9,12 +9,13 @@ use crate::wire::Received;
 
 /// What the NAT's outer side is called; on loopback the peer plays the NAT and sends to the inner one.
 const FILE: &str = r#"
+relay-ip = "127.0.0.1"
 external-ip = "203.0.113.5/127.0.0.1"
 allowed-peer-ip = "127.0.0.3"
 "#;
 
 pub(super) fn alloc_034_the_external_address_is_told_and_works() {
-    let server = own_server(&["127.0.0.1"], FILE);
+    let server = own_server(&["127.0.0.1", "127.0.0.3"], FILE);
     let (mut near, mut far) = (probe_of(&server), probe_of(&server));
     let (told, far_told) = (near.allocate(), far.allocate());
     assert_eq!([told, far_told].map(|told| told.ip().to_string()), ["203.0.113.5", "203.0.113.5"]);
