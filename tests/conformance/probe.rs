@@ -225,6 +225,17 @@ impl Probe {
     }
 }
 
+impl Drop for Probe {
+    /// A server elsewhere outlives this process: the next run may come from the same port.
+    fn drop(&mut self) {
+        if !Target::get().is_ours() && !self.link.is_stream() && self.credentials.is_some() {
+            let bytes = Draft::request(Method::REFRESH).lifetime(0).bytes(self.credentials.as_ref());
+            // It may be gone by now; there is nobody to tell.
+            let _ = self.link.send(&bytes);
+        }
+    }
+}
+
 /// What holds for every answer: RFC 8489 sections 5 (cookie), 14 (zero padding), 14.7 (FINGERPRINT holds and is last), and,
 /// to a signed request, 9.2.4: signed as well unless it is a challenge or says that the credentials are incomplete.
 pub(crate) fn judge(reply: &Reply, key: Option<&LongTermKey>) {
