@@ -12,8 +12,8 @@ use crate::target::Target;
 use crate::wire::{Reply, free_ports};
 
 pub(super) fn alloc_001_a_success_says_everything() {
-    for (over, mut probe) in Probe::over_each() {
-        for reserves in [false, true] {
+    for reserves in [false, true] {
+        for (over, mut probe) in Probe::over_each() {
             let draft = if reserves { Draft::allocate().even_port(RESERVE) } else { Draft::allocate() };
             let reply = probe.ask(&draft);
             assert_eq!((reply.code(), is_signed(&reply)), (0, true), "over {over}");
@@ -22,7 +22,6 @@ pub(super) fn alloc_001_a_success_says_everything() {
             assert!(!relayed.ip().is_unspecified() && relayed.port() > 0, "over {over}: {relayed}");
             assert_eq!((reply.lifetime(), reply.mapped()), (600, probe.local()), "over {over}");
             assert_eq!(token.map(|token| token.len()), reserves.then_some(8), "over {over}");
-            assert_eq!(probe.refresh(0), 0);
         }
     }
 }
@@ -61,38 +60,38 @@ pub(super) fn alloc_004_the_same_request_has_the_same_answer() {
     }
 }
 
-/// The longest lifetime that the server gives.
-fn longest_lifetime(probe: &mut Probe) -> u32 {
-    granted(probe, Some(u32::MAX))
-}
-
-/// What an Allocate is granted; the allocation is ended again.
-fn granted(probe: &mut Probe, asked: Option<u32>) -> u32 {
+/// What an Allocate is granted.
+fn granted(mut probe: Probe, asked: Option<u32>) -> u32 {
     let draft = asked.into_iter().fold(Draft::allocate(), Draft::lifetime);
     let reply = probe.ask(&draft);
-    assert_eq!((reply.code(), probe.refresh(0)), (0, 0), "asked {asked:?}");
-    reply.lifetime()
+    assert_eq!(reply.code(), 0, "asked {asked:?}");
+    let lifetime = reply.lifetime();
+    assert_eq!(probe.refresh(0), 0);
+    lifetime
+}
+
+/// The longest lifetime that the server gives.
+fn longest_lifetime() -> u32 {
+    granted(Probe::udp(), Some(u32::MAX))
 }
 
 pub(super) fn alloc_026_lifetimes_are_negotiated() {
-    let mut probe = Probe::udp();
-    let longest = longest_lifetime(&mut probe);
+    let longest = longest_lifetime();
     assert!(longest >= 600, "never below the default: {longest}");
     let table = [(None, 600), (Some(0), 600), (Some(1), 600), (Some(599), 600), (Some(1200), 1200), (Some(3600), 3600)];
     for (asked, wanted) in table {
-        assert_eq!(granted(&mut probe, asked), wanted, "asked {asked:?}");
+        assert_eq!(granted(Probe::udp(), asked), wanted, "asked {asked:?}");
     }
-    assert_eq!(granted(&mut probe, Some(longest + 1)), longest);
+    assert_eq!(granted(Probe::udp(), Some(longest + 1)), longest);
     if Target::get().is_ours() {
         let server = own_server(&["127.0.0.1"], "max-allocate-lifetime = 1800");
-        let mut probe = probe_of(&server);
         let asked = [Some(1200), Some(1800), Some(1801), Some(u32::MAX)];
-        assert_eq!(asked.map(|asked| granted(&mut probe, asked)), [1200, 1800, 1800, 1800]);
+        assert_eq!(asked.map(|asked| granted(probe_of(&server), asked)), [1200, 1800, 1800, 1800]);
     }
 }
 
 pub(super) fn alloc_027_the_longest_lifetime_is_an_hour() {
-    let longest = longest_lifetime(&mut Probe::udp());
+    let longest = longest_lifetime();
     assert!(longest <= 3600, "{longest} s");
 }
 
@@ -113,10 +112,17 @@ pub(super) fn alloc_031_it_begins_empty() {
 
 pub(super) fn alloc_032_a_failure_leaves_nothing_behind() {
     for (over, mut probe) in Probe::over_each() {
-        assert_eq!(claim(&mut probe, b"no token").code(), 508, "over {over}");
-        assert_eq!(probe.code(&Draft::request(Method::ALLOCATE).transport(132)), 442, "over {over}");
-        assert_eq!(probe.code(&Draft::allocate().requested_family(3)), 440, "over {over}");
-        assert_eq!(probe.refresh(600), 437, "over {over}: nothing is there");
+        let failing = [
+            (508, Draft::allocate().reservation(b"no token")),
+            (442, Draft::request(Method::ALLOCATE).transport(132)),
+            (440, Draft::allocate().requested_family(3)),
+        ];
+        for (wanted, draft) in failing {
+            let code = probe.code(&draft);
+            // The codes have rows of their own; other servers may have others.
+            assert!(code == wanted || !Target::get().is_ours() && code >= 400, "over {over}: {code}");
+            assert_eq!(probe.refresh(600), 437, "over {over}: nothing is there after a {wanted}");
+        }
         let relayed = probe.allocate();
         let peer = Peer::new();
         assert_eq!(probe.permit(peer.addr()), 0);

@@ -13,12 +13,12 @@ const DYNAMIC: std::ops::RangeInclusive<u16> = 49_152..=65_535;
 /// How many ports are looked at.
 const SAMPLE: usize = 1000;
 
-/// The ports that a thousand allocations of one client got, one after the other.
+/// The ports that a thousand allocations got, one after the other.
 fn sample() -> &'static [u16] {
     static PORTS: OnceLock<Vec<u16>> = OnceLock::new();
     PORTS.get_or_init(|| {
-        let mut probe = Probe::udp();
-        let mut next = || {
+        let next = || {
+            let mut probe = Probe::udp();
             let port = probe.allocate().port();
             assert_eq!(probe.refresh(0), 0);
             port

@@ -17,9 +17,9 @@ fn create() -> Draft {
 }
 
 /// The draft is refused with this code, signed, and the peer still has no permission.
-fn installs_nothing(probe: &mut Probe, relayed: SocketAddr, peer: &Peer, draft: &Draft, code: u16) {
+fn installs_nothing(probe: &mut Probe, relayed: SocketAddr, peer: &Peer, draft: &Draft, code: u16, what: &str) {
     let reply = probe.ask(draft);
-    assert_eq!((reply.code(), is_signed(&reply)), (code, true));
+    assert_eq!((reply.code(), is_signed(&reply)), (code, true), "{what}");
     peer.send(relayed, b"not permitted");
     probe.receives_nothing();
     probe.tell(&Draft::send(peer.addr(), b"not permitted"));
@@ -31,8 +31,6 @@ pub(super) fn perm_001_an_address_is_needed() {
         probe.allocate();
         let reply = probe.ask(&create());
         assert_eq!((reply.code(), is_signed(&reply)), (400, true), "over {over}");
-        let reply = probe.ask(&create().lifetime(600).channel(0x4000));
-        assert_eq!(reply.code(), 400, "over {over}: other attributes are no address");
     }
 }
 
@@ -49,9 +47,9 @@ pub(super) fn perm_002_one_bad_address_spoils_all() {
     let (relayed, good) = (probe.allocate(), Peer::new());
     for value in bad {
         let behind = create().peer(good.addr()).with(AttributeType::XOR_PEER_ADDRESS, value);
-        installs_nothing(&mut probe, relayed, &good, &behind, 400);
+        installs_nothing(&mut probe, relayed, &good, &behind, 400, &format!("{value:02x?} behind a good one"));
         let before = create().with(AttributeType::XOR_PEER_ADDRESS, value).peer(good.addr());
-        installs_nothing(&mut probe, relayed, &good, &before, 400);
+        installs_nothing(&mut probe, relayed, &good, &before, 400, &format!("{value:02x?} before a good one"));
     }
     assert_eq!(probe.permit(good.addr()), 0);
     hears(&mut probe, relayed, &good);
@@ -64,7 +62,7 @@ pub(super) fn perm_005_the_family_is_the_relays() {
     let lists: [&[SocketAddr]; 3] = [&[foreign], &[own.addr(), foreign], &[foreign, own.addr()]];
     for list in lists {
         let draft = list.iter().fold(create(), |draft, peer| draft.peer(*peer));
-        installs_nothing(&mut probe, relayed, &own, &draft, 443);
+        installs_nothing(&mut probe, relayed, &own, &draft, 443, &format!("{list:?}"));
     }
     let mut probe = Probe::udp();
     let relayed = probe.ask(&Draft::allocate().requested_family(2));

@@ -56,8 +56,9 @@ pub(super) fn turn_003_transport_and_server_address_belong_to_the_tuple() {
     peer.send(relayed[1], b"not permitted there");
     stream.receives_nothing();
     hears(&mut datagrams, relayed[0], &peer);
-    assert_eq!((stream.refresh(0), stream.refresh(600)), (0, 437));
+    assert_eq!(stream.refresh(0), 0);
     assert_eq!(datagrams.refresh(600), 0);
+    hears(&mut datagrams, relayed[0], &peer);
 
     if Target::get().is_ours() {
         let there = SocketAddr::new([127, 0, 0, 2].into(), Target::get().addr.port());
