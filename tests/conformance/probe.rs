@@ -14,7 +14,7 @@ use crate::wire::{Link, Received, Reply, tls};
 
 /// Far beyond what a busy machine takes; the answer of another server that stays away is red after this.
 const PATIENCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 5 });
-/// Datagrams may get lost on the way to a server elsewhere.
+/// Datagrams may get lost on the way to a server elsewhere; ours is on loopback, and a second answer would be data.
 const RESEND: Duration = Duration::from_secs(1);
 
 /// A client.
@@ -129,10 +129,10 @@ impl Probe {
     /// Sends a request as it is and waits for the answer with its transaction id; none when it stays away.
     pub(crate) fn ask_bytes(&mut self, request: &[u8]) -> Option<Reply> {
         let id = turnserver::stun::TransactionId(request[8..20].try_into().expect("a whole header"));
-        let tries = if self.link.is_stream() { 1 } else { PATIENCE.as_secs() / RESEND.as_secs() };
-        for _ in 0..tries {
+        let is_reliable = self.link.is_stream() || Target::get().is_ours();
+        let patience = if is_reliable { PATIENCE } else { RESEND };
+        for _ in 0..PATIENCE.as_secs() / patience.as_secs() {
             self.send_bytes(request);
-            let patience = if self.link.is_stream() { PATIENCE } else { RESEND };
             while let Some(bytes) = self.link.receive(patience).expect("the server is there") {
                 match is_of(&bytes, id) {
                     true => return Some(Reply::new(bytes)),

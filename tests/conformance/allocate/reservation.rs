@@ -104,7 +104,7 @@ fn claim_in_time(client: &TestClient, token: [u8; 8]) -> u16 {
 }
 
 pub(super) fn alloc_020_no_pair_is_left() {
-    let even = free_ports(3).next_multiple_of(2);
+    let even = free_ports(4).next_multiple_of(2);
     let odd = even + 1;
     // One even port, one odd port, and two that are no pair.
     for (min, max) in [(even, even), (odd, odd), (odd, even + 2)] {
