@@ -171,7 +171,7 @@ impl PeerPolicy {
     }
 
     fn ranges_allow(&self, ip: IpAddr) -> bool {
-        if self.denied_always.contains(ip) {
+        if self.denied_always.contains(ip) || is_isatap(ip) {
             return false;
         }
         let (allowed, denied) = (self.allow_listed.contains(ip), self.deny_listed.contains(ip));
@@ -198,6 +198,13 @@ pub fn canonical(ip: IpAddr) -> IpAddr {
         return Ipv4Addr::from((bits >> 80) as u32).into();
     }
     ip
+}
+
+/// Whether an address says in its interface identifier that what is sent to it goes to an IPv4 address (RFC 5214 section
+/// 6.1). The prefix may be anybody's, so no range holds them.
+fn is_isatap(ip: IpAddr) -> bool {
+    const UNIVERSAL: u32 = 0x0200_0000;
+    matches!(ip, IpAddr::V6(ip) if (u128::from(ip) >> 32) as u32 & !UNIVERSAL == 0x5EFE)
 }
 
 /// Sorted, merged ranges of integer addresses, each family apart.
