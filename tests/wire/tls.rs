@@ -73,6 +73,7 @@ pub(crate) fn try_connect(
     let mut connection = ClientConnection::new(Arc::new(config), name).expect("a good configuration");
     let mut stream = TcpStream::connect(server).expect("the server listens for TLS");
     stream.set_read_timeout(Some(HANDSHAKE_MAX)).expect("a timeout");
+    stream.set_nodelay(true).expect("a connection");
     while connection.is_handshaking() {
         connection.complete_io(&mut stream).ok()?;
     }
