@@ -2,12 +2,16 @@
 //!
 //! The server is a host in a network namespace, the world is another one that has every address there is. What the server
 //! answers is one oracle; canaries on both hosts that must hear nothing are the second; a capture of every packet on the
-//! server's interfaces is the third. Root makes the hosts; without it only the part over loopback runs, and says so.
+//! server's interfaces is the third. Root makes the hosts; without it those tests say that they
+//! did not run. What needs no host of its own, properties over all addresses among it, is in `tests/turn_policy.rs`.
 
 mod canaries;
+mod forged;
 mod lab;
+mod lists;
 mod matrix;
 #[path = "../netns/mod.rs"]
 mod netns;
+mod own;
 #[path = "../wire/mod.rs"]
 mod wire;

@@ -237,12 +237,14 @@ fn wrapped(v4: Ipv4Addr) -> [IpAddr; 4] {
     spelled.map(|bits| Ipv6Addr::from(bits).into())
 }
 
-/// Spellings with something beside the address: 6to4 with a host, Teredo, NAT64 of a local prefix.
-fn hidden(v4: Ipv4Addr, host: u64) -> [IpAddr; 3] {
+/// Spellings with something beside the address: 6to4 with a host, Teredo, NAT64 of a local prefix, ISATAP.
+fn hidden(v4: Ipv4Addr, host: u64) -> [IpAddr; 4] {
     let bits = u128::from(u32::from(v4));
     let host = u128::from(host);
     let teredo = 0x2001_0000 << 96 | host << 32 | (bits ^ 0xFFFF_FFFF);
-    [0x2002 << 112 | bits << 80 | host, teredo, 0x0064_FF9B_0001 << 80 | bits].map(|bits| Ipv6Addr::from(bits).into())
+    let isatap = host << 64 | (host & 1) << 57 | 0x5EFE << 32 | bits;
+    [0x2002 << 112 | bits << 80 | host, teredo, 0x0064_FF9B_0001 << 80 | bits, isatap]
+        .map(|bits| Ipv6Addr::from(bits).into())
 }
 
 fn v4() -> impl Strategy<Value = Ipv4Addr> {
