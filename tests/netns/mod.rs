@@ -1,6 +1,6 @@
 //! Hosts of a test's own: network namespaces that nothing outside reaches. Each lives as long as a process that waits in
 //! it, and that ends with the test, however the test ends.
-#![allow(dead_code, reason = "each suite uses the part that concerns it")]
+#![allow(dead_code, unused_imports, reason = "each suite uses the part that concerns it")]
 
 mod capture;
 

@@ -1,10 +1,11 @@
 //! A TURN client for tests: it asks, answers challenges, and keeps what comes in between.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustls::{ClientConnection, StreamOwned};
 use turnserver::auth::{LongTermKey, rest};
 use turnserver::clock;
 use turnserver::stun::{
@@ -43,6 +44,21 @@ impl Client {
         Client::over(Link::udp(server))
     }
 
+    /// A client on a socket that is connected to the server already.
+    pub(crate) fn on(socket: UdpSocket) -> Client {
+        Client::over(Link::Udp(socket))
+    }
+
+    /// A client on a connection.
+    pub(crate) fn on_stream(stream: TcpStream) -> Client {
+        Client::over(Link::over(stream))
+    }
+
+    /// A client inside TLS.
+    pub(crate) fn on_tls(stream: StreamOwned<ClientConnection, TcpStream>) -> Client {
+        Client::over(Link::Tls(Box::new(stream), Vec::new()))
+    }
+
     /// A client over TCP.
     pub(crate) fn tcp(server: SocketAddr) -> Client {
         Client::over(Link::tcp(server))
@@ -50,7 +66,7 @@ impl Client {
 
     /// A client over TLS that trusts `certificate` only.
     pub(crate) fn tls(server: SocketAddr, certificate: &tls::Certificate) -> Client {
-        Client::over(Link::Tls(Box::new(tls::connect(server, certificate)), Vec::new()))
+        Client::on_tls(tls::connect(server, certificate))
     }
 
     fn over(link: Link) -> Client {
@@ -128,6 +144,11 @@ impl Client {
             message.resize(message.len().next_multiple_of(4), 0);
         }
         self.link.send(&message).expect("the server is there");
+    }
+
+    /// REALM and NONCE as the server said them last.
+    pub(crate) fn challenge(&self) -> Option<&(Vec<u8>, Vec<u8>)> {
+        self.challenge.as_ref()
     }
 
     /// The next data of a peer, waited for.

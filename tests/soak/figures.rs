@@ -1,0 +1,79 @@
+//! What a server process holds, read from the system.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use turnserver::clock;
+use turnserver::turn::time::Mono;
+
+use crate::wire::{Server, poll_until};
+
+/// Resident memory in KiB, code and data.
+pub(crate) fn rss_kib(server: &Server) -> usize {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("the server runs");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux has it");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Open descriptors.
+pub(crate) fn descriptors(server: &Server) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the server runs").count()
+}
+
+/// Waits until there are as many descriptors as before.
+pub(crate) fn await_descriptors(server: &Server, before: usize) {
+    poll_until("descriptors are back to the start", || (descriptors(server) <= before).then_some(()));
+}
+
+/// Datagrams that the kernel dropped at the server's listener.
+pub(crate) fn drops(server: &Server) -> usize {
+    let text = std::fs::read_to_string(format!("/proc/{}/net/udp", server.pid())).expect("the server runs");
+    let port = format!(":{:04X}", server.addr.port());
+    let of_listener = |line: &str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let is_listener = columns.get(1).is_some_and(|local| local.ends_with(&port));
+        is_listener.then(|| columns.last().and_then(|drops| drops.parse::<usize>().ok()).expect("a number"))
+    };
+    let drops: Vec<usize> = text.lines().filter_map(of_listener).collect();
+    assert!(!drops.is_empty(), "no listener in\n{text}");
+    drops.iter().sum()
+}
+
+/// Memory and descriptors at a moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figures {
+    at: Mono,
+    pub(crate) rss_kib: usize,
+    pub(crate) descriptors: usize,
+}
+
+impl Figures {
+    pub(crate) fn of(server: &Server) -> Figures {
+        Figures { at: clock::now().mono, rss_kib: rss_kib(server), descriptors: descriptors(server) }
+    }
+
+    /// One line with what became of them, whoever captures the test's output.
+    pub(crate) fn report(&self, server: &Server, what: impl Display) -> Figures {
+        let now = Figures::of(server);
+        let secs = now.at.since(self.at).as_secs_f64();
+        let line = format!(
+            "SOAK {what}; RSS {} -> {} KiB, descriptors {} -> {}, {secs:.1} s\n",
+            self.rss_kib, now.rss_kib, self.descriptors, now.descriptors
+        );
+        std::io::stderr().write_all(line.as_bytes()).expect("standard error is open");
+        now
+    }
+
+    /// Fails unless memory is within 2 MB of what it was.
+    pub(crate) fn assert_memory(&self, later: &Figures) {
+        let max = self.rss_kib + 2000;
+        assert!(later.rss_kib <= max, "RSS grew from {} to {} KiB", self.rss_kib, later.rss_kib);
+    }
+}
+
+/// Ends the server; nothing it logged may be a panic or another error.
+pub(crate) fn assert_healthy(mut server: Server) {
+    assert!(server.terminate().success(), "{}", server.log.text());
+    let log = server.log.whole();
+    assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");
+}

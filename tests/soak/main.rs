@@ -1,0 +1,61 @@
+//! Hours of abuse in minutes: what a server that runs for long must not lose, in memory, descriptors and ports.
+//!
+//! Each test is a short form; `tests/soak/run.sh` runs the long one, scaled by `SOAK` (1 is the whole). As root everything
+//! happens in a network namespace of the test's own; otherwise on loopback. Each test ends with one line of figures.
+
+mod alphabet;
+mod closes;
+mod cycles;
+mod datagrams;
+mod figures;
+mod idle;
+#[path = "../netns/mod.rs"]
+mod netns;
+mod streams;
+#[path = "../wire/mod.rs"]
+mod wire;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
+
+use netns::Host;
+use wire::{Client, Launch};
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// How often something is done: `short` in the short form, a share of `long` in the long one.
+fn times(short: usize, long: usize) -> usize {
+    match std::env::var("SOAK") {
+        Err(_) => short,
+        Ok(share) => {
+            let share: f64 = share.parse().expect("SOAK is the share of the whole, 1 or less");
+            (long as f64 * share) as usize
+        }
+    }
+}
+
+/// A place where random destinations hurt nobody, for this thread; none without root, where it is loopback.
+fn own_network() -> Option<Host> {
+    geteuid().is_root().then(|| {
+        let host = Host::new();
+        host.enter();
+        host
+    })
+}
+
+/// A server that lets its clients reach loopback and answers whoever asks.
+fn launch(args: &[&str]) -> Launch {
+    Launch::new(&["-a", "--realm=r", "--user=alice:a-secret-88", "--allow-loopback-peers"]).and(args)
+}
+
+fn alice(client: Client) -> Client {
+    client.with_user("alice", "a-secret-88")
+}
+
+/// As many descriptors for this process as the system lets it have.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).expect("the soft limit may rise to the hard one");
+}

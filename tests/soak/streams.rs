@@ -1,0 +1,103 @@
+//! A hundred thousand streams of random and bent bytes, half of them after an allocation, some inside TLS.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::alphabet::{Alphabet, Signature};
+use crate::closes::reset;
+use crate::figures::{Figures, assert_healthy, await_descriptors, rss_kib};
+use crate::wire::tls::{self, Certificate};
+use crate::wire::{Client, Server};
+use crate::{alice, launch, own_network, times};
+
+/// Streams open at once: fewer than a source may have without an allocation.
+const ROUND: usize = 32;
+/// One of so many strangers speaks inside TLS, which costs a handshake.
+const TLS_EVERY: usize = 50;
+
+struct Crowd {
+    server: Server,
+    certificate: Certificate,
+    alphabet: Alphabet,
+    witness: Client,
+    said: usize,
+    strangers: usize,
+}
+
+impl Crowd {
+    /// Half of the streams have an allocation, the other half never get that far. All end by a reset, after the server
+    /// has read what they said.
+    fn round(&mut self) {
+        let mut streams = Vec::new();
+        for turn in 0..ROUND {
+            streams.push(if turn % 2 == 0 { self.with_allocation() } else { self.stranger(turn) });
+        }
+        self.witness.settle();
+        streams.into_iter().for_each(reset);
+    }
+
+    fn with_allocation(&mut self) -> TcpStream {
+        let stream = TcpStream::connect(self.server.addr).expect("the server listens");
+        let mut client = alice(Client::on_stream(stream.try_clone().expect("a descriptor")));
+        client.relayed();
+        let signature = Signature::of_alice(client.challenge().expect("it was challenged"));
+        let bytes = self.alphabet.stream(Some(&signature));
+        self.say(&stream, &bytes);
+        stream
+    }
+
+    fn stranger(&mut self, turn: usize) -> TcpStream {
+        self.strangers += 1;
+        let bytes = self.alphabet.stream(None);
+        if self.strangers.is_multiple_of(TLS_EVERY) {
+            let mut stream = tls::connect(self.server.tls_addr, &self.certificate);
+            self.said += bytes.len();
+            // The server may have had enough before the end.
+            let _ = stream.write_all(&bytes).and_then(|()| stream.flush());
+            return stream.sock;
+        }
+        // Both ports take both kinds of first bytes.
+        let port = if turn % 4 == 1 { self.server.addr } else { self.server.tls_addr };
+        let stream = TcpStream::connect(port).expect("the server listens");
+        let hello: &[u8] = if turn % 8 == 3 { &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3] } else { &[] };
+        self.say(&stream, &[hello, &bytes].concat());
+        stream
+    }
+
+    fn say(&mut self, mut stream: &TcpStream, bytes: &[u8]) {
+        self.said += bytes.len();
+        // Nobody reads the answers, so a server that cannot write them may stop reading; it does not get all then.
+        stream.set_write_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+        let _ = stream.write_all(bytes);
+    }
+}
+
+#[test]
+fn hostile_streams_cost_no_memory_and_no_descriptor() {
+    let _network = own_network();
+    let rounds = times(800, 100_000).div_ceil(ROUND);
+    let certificate = Certificate::new();
+    let server = certificate.given_to(launch(&[])).start();
+    let witness = Client::udp(server.addr);
+    let mut live = alice(Client::tcp(server.addr));
+    live.relayed();
+    let mut crowd = Crowd { server, certificate, alphabet: Alphabet::new(2, 9), witness, said: 0, strangers: 0 };
+    // Code paged in, tables and buffers of as many streams as are open at once, TLS among them.
+    let warm_up = (rounds / 10).clamp(10, 300);
+    (0..warm_up).for_each(|_| crowd.round());
+    crowd.witness.settle();
+    let descriptors = crate::figures::descriptors(&crowd.server);
+    let before = Figures::of(&crowd.server);
+    let mut peak = before.rss_kib;
+    for _ in 0..rounds {
+        crowd.round();
+        peak = peak.max(rss_kib(&crowd.server));
+    }
+    assert_eq!(live.refresh(600).code(), 0, "who lived through it goes on");
+    await_descriptors(&crowd.server, descriptors);
+    let what = format!("{} streams with {} bytes, peak {peak} KiB", rounds * ROUND, crowd.said);
+    let after = before.report(&crowd.server, what);
+    before.assert_memory(&after);
+    assert_healthy(crowd.server);
+}
