@@ -3,18 +3,23 @@
 use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use rustix::io::Errno;
 
 use super::batch;
 use super::fault::guarded;
 use super::worker::Worker;
-use crate::poll::Ready;
+use crate::poll::{Interest, Poller, Ready, Source};
 use crate::stream::{Kind, StreamId};
 use crate::turn::io::{ClientPath, Direction};
-use crate::turn::time::Now;
+use crate::turn::time::{Mono, Now};
 use crate::turn::{Answer, Destination, Path, Verdict};
 
 /// Connections accepted before other sockets have their turn.
 const ACCEPTS_MAX: usize = 64;
+/// How long nobody is accepted when the system has nothing to accept with.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// A TCP listener.
 #[derive(Debug)]
@@ -24,23 +29,43 @@ pub(super) struct Acceptor {
     /// Let go when descriptors run out, so that a waiting connection can still be taken and refused: left waiting, it
     /// would wake the worker again and again.
     spare: Option<File>,
+    /// When it accepts again, while there is not even enough to refuse with.
+    resumes_at: Option<Mono>,
 }
 
 impl Acceptor {
     pub(super) fn new(socket: TcpListener, address: SocketAddr) -> Acceptor {
-        Acceptor { socket, address, spare: spare() }
+        Acceptor { socket, address, spare: spare(), resumes_at: None }
     }
 
     pub(super) fn socket(&self) -> &TcpListener {
         &self.socket
     }
 
-    fn refuse_one(&mut self) -> Option<SocketAddr> {
+    fn refuse_one(&mut self) -> io::Result<SocketAddr> {
         self.spare = None;
         // The connection closes at the end of the statement, which frees the descriptor for the spare.
-        let client = self.socket.accept().ok().map(|(_, client)| client);
+        let client = self.socket.accept().map(|(_, client)| client);
         self.spare = spare();
         client
+    }
+
+    /// Connections wait in the kernel for a while. The socket is out of the set meanwhile, as it would be ready all the
+    /// time; if it cannot be taken out, the worker spins but serves.
+    fn pause(&mut self, now: Mono, poller: &Poller) {
+        if poller.remove(&self.socket).is_ok() {
+            self.resumes_at = Some(now + ACCEPT_PAUSE);
+        }
+    }
+
+    /// Accepts again when the pause is over; a set that does not take the socket is asked again later.
+    fn resume(&mut self, now: Mono, poller: &Poller, place: u32) {
+        if self.resumes_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.spare = self.spare.take().or_else(spare);
+        let watched = poller.add(&self.socket, Source::Acceptor(place), Interest::Read);
+        self.resumes_at = watched.is_err().then(|| now + ACCEPT_PAUSE);
     }
 }
 
@@ -59,15 +84,29 @@ impl Worker {
                     let _ = self.streams.open(now.mono, socket, client, server, &self.poller);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if is_out_of_descriptors(&error) => {
-                    if let Some(client) = acceptor.refuse_one() {
-                        self.journal.write_out_of_descriptors(now, client.ip());
+                Err(error) if is_out_of_resources(&error) => {
+                    let refused = acceptor.refuse_one();
+                    let client = refused.as_ref().map_or(acceptor.address, |client| *client);
+                    self.journal.write_out_of_descriptors(now, client.ip());
+                    if refused.is_err() {
+                        acceptor.pause(now.mono, &self.poller);
                     }
                     return;
                 }
                 // The client was gone before it was taken.
                 Err(_) => {}
             }
+        }
+    }
+
+    /// When an acceptor is to accept again.
+    pub(super) fn next_resumption(&self) -> Option<Mono> {
+        self.acceptors.iter().filter_map(|acceptor| acceptor.resumes_at).min()
+    }
+
+    pub(super) fn resume_accepting(&mut self, now: Now) {
+        for (place, acceptor) in (0..).zip(&mut self.acceptors) {
+            acceptor.resume(now.mono, &self.poller, place);
         }
     }
 
@@ -139,7 +178,7 @@ impl Worker {
     }
 }
 
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    let errno = rustix::io::Errno::from_io_error(error);
-    errno.is_some_and(|errno| errno == rustix::io::Errno::MFILE || errno == rustix::io::Errno::NFILE)
+fn is_out_of_resources(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].contains(&errno))
 }

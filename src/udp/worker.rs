@@ -74,6 +74,7 @@ impl Worker {
             for ready in &ready {
                 self.serve(now, ready);
             }
+            self.resume_accepting(now);
             self.streams.handle_timeout(now.mono, &self.poller);
             if guarded(&mut self.server, |server| server.handle_timeout(now)).is_err() {
                 self.contain(now, None);
@@ -102,7 +103,7 @@ impl Worker {
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        self.server.poll_timeout().into_iter().chain(self.streams.poll_timeout()).min()
+        [self.server.poll_timeout(), self.streams.poll_timeout(), self.next_resumption()].into_iter().flatten().min()
     }
 
     fn serve(&mut self, now: Now, ready: &Ready) {

@@ -1,6 +1,7 @@
 //! The engine around the core, over real sockets: several workers, one server.
 
 mod descriptors;
+mod exhaustion;
 mod faults;
 mod inside;
 mod journal;

@@ -114,6 +114,11 @@ impl Launch {
         panic!("every port tried was in use");
     }
 
+    /// Starts it once; it listens, or it ended by itself.
+    pub(crate) fn try_run(self) -> Result<Server, Box<Ended>> {
+        self.try_start()
+    }
+
     /// Starts it and waits until it ends by itself.
     pub(crate) fn run(self) -> Ended {
         match self.try_start() {
