@@ -56,7 +56,7 @@ impl Goers<'_> {
             7 => self.with_allocation(&HALF_DATA),
             _ => self.tls_with_allocation(),
         };
-        if number / STAGES % 2 == 0 { reset(stream) } else { half_close(stream) }
+        if (number / STAGES).is_multiple_of(2) { reset(stream) } else { half_close(stream) }
     }
 
     fn plain(&self, bytes: &[u8]) -> TcpStream {
