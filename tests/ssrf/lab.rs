@@ -198,10 +198,21 @@ pub(crate) fn client(
     over: Over,
     peer: IpAddr,
 ) -> (Client, SocketAddr) {
+    client_of(lab, [server.addr, server.tls_addr], certificate, over, peer)
+}
+
+/// The same, of any server that listens there, without and with TLS.
+pub(crate) fn client_of(
+    lab: &Lab,
+    [plain, tls]: [SocketAddr; 2],
+    certificate: &Certificate,
+    over: Over,
+    peer: IpAddr,
+) -> (Client, SocketAddr) {
     let client = lab.world.call(|| match over {
-        Over::Udp => Client::udp(server.addr),
-        Over::Tcp => Client::tcp(server.addr),
-        Over::Tls => Client::tls(server.tls_addr, certificate),
+        Over::Udp => Client::udp(plain),
+        Over::Tcp => Client::tcp(plain),
+        Over::Tls => Client::tls(tls, certificate),
     });
     let mut client = client.with_user("alice", "a-secret-88");
     let family = if peer.is_ipv4() { 1 } else { 2 };

@@ -68,7 +68,7 @@ impl Link {
             Link::Udp(socket) => {
                 socket.set_read_timeout(Some(timeout))?;
                 let mut datagram = vec![0; 65_536];
-                socket.recv(&mut datagram).map(|len| Some(datagram[..len].to_vec()))
+                uninterrupted(|| socket.recv(&mut datagram)).map(|len| Some(datagram[..len].to_vec()))
             }
             Link::Tcp(stream, buffer) => {
                 stream.set_read_timeout(Some(timeout))?;
@@ -99,6 +99,16 @@ fn bind_unused(any: SocketAddr) -> UdpSocket {
     panic!("no port of {any} is left that was not used before");
 }
 
+/// Reads again when the process was stopped and went on.
+fn uninterrupted(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 /// Reads until a whole message is there; what was read before a timeout is kept for the next call.
 fn read_message(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     loop {
@@ -106,7 +116,7 @@ fn read_message(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Vec<
             return Ok(buffer.drain(..len).collect());
         }
         let mut bytes = [0; 4096];
-        match stream.read(&mut bytes)? {
+        match uninterrupted(|| stream.read(&mut bytes))? {
             0 => return Err(ErrorKind::UnexpectedEof.into()),
             len => buffer.extend(&bytes[..len]),
         }
