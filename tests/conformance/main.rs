@@ -28,6 +28,7 @@ mod relaying;
 mod report;
 mod rest_consent;
 mod row;
+mod scene;
 mod security;
 mod stun;
 mod target;

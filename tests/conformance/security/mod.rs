@@ -1,6 +1,5 @@
-//! TODO_TITLE
+//! Section 23: security considerations as tests.
 
 use crate::row::{Section, rows};
 
-/// TODO
 pub(crate) const SECTION: Section = Section { rows: rows![], later: &[], left_out: &[] };
