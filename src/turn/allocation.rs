@@ -1,5 +1,6 @@
 //! Allocations and the one index that finds them.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -21,6 +22,12 @@ use crate::stun::TransactionId;
 pub struct AllocationId {
     index: u32,
     generation: u32,
+}
+
+impl fmt::Display for AllocationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index, self.generation)
+    }
 }
 
 /// One client's allocation (RFC 8656 section 3.2): one relayed address, or one of each family.

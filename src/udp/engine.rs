@@ -210,7 +210,7 @@ fn build_worker(
         wake,
         stop: Arc::clone(stop),
         rng: ChaCha12Rng::from_seed(seeds[1]),
-        journal: Journal::new(keys(rng)),
+        journal: Journal::new(WorkerId(id), keys(rng)),
         poller: Poller::new().map_err(system("cannot make an epoll set"))?,
         relays: Default::default(),
         arena: Arena::new(),

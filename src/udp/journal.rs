@@ -7,6 +7,8 @@ use tracing::{debug, info, warn};
 
 use crate::config::Rate;
 use crate::turn::Event;
+use crate::turn::address::WorkerId;
+use crate::turn::allocation::AllocationId;
 use crate::turn::budget::Budget;
 use crate::turn::time::Now;
 
@@ -16,20 +18,22 @@ const REFUSALS: Rate = Rate { per_sec: 1, burst: 1 };
 /// Writes one worker's events to the log.
 #[derive(Debug)]
 pub(super) struct Journal {
+    worker: WorkerId,
     refusals: Budget,
     suppressed: u64,
 }
 
 impl Journal {
-    pub(super) fn new(seed: [u64; 4]) -> Journal {
-        Journal { refusals: Budget::new(REFUSALS, seed), suppressed: 0 }
+    pub(super) fn new(worker: WorkerId, seed: [u64; 4]) -> Journal {
+        Journal { worker, refusals: Budget::new(REFUSALS, seed), suppressed: 0 }
     }
 
     pub(super) fn write(&mut self, now: Now, event: &Event) {
         match event {
-            Event::AllocationCreated { path, user, relays, lifetime_secs, .. } => {
+            Event::AllocationCreated { allocation, path, user, relays, lifetime_secs } => {
                 let relayed = relays.iter().flatten().map(|relay| relay.external.to_string()).collect::<Vec<_>>();
                 info!(
+                    allocation = %self.name(*allocation),
                     transport = %path.tuple.transport.name(),
                     client = %path.tuple.client,
                     user = ?Text(user),
@@ -38,7 +42,8 @@ impl Journal {
                     "allocation created"
                 );
             }
-            Event::AllocationEnded { path, user, relayed, reason, secs, traffic, .. } => info!(
+            Event::AllocationEnded { allocation, path, user, relayed, reason, secs, traffic } => info!(
+                allocation = %self.name(*allocation),
                 transport = %path.tuple.transport.name(),
                 client = %path.tuple.client,
                 user = ?Text(user),
@@ -64,8 +69,36 @@ impl Journal {
                     );
                 }
             }
+            other => self.write_detail(other),
+        }
+    }
+
+    /// What happens inside an allocation. Its name leads to the line that tells whose it is, so that a relayed packet can
+    /// be traced to its user.
+    fn write_detail(&self, event: &Event) {
+        match event {
+            Event::PermissionInstalled { allocation, peer } => {
+                debug!(allocation = %self.name(*allocation), %peer, "permission installed");
+            }
+            Event::PermissionExpired { allocation, peer } => {
+                debug!(allocation = %self.name(*allocation), %peer, "permission ended");
+            }
+            Event::ChannelBound { allocation, number, peer } => {
+                debug!(allocation = %self.name(*allocation), number = number.0, %peer, "channel bound");
+            }
+            Event::ChannelUnbound { allocation, number, peer } => {
+                debug!(allocation = %self.name(*allocation), number = number.0, %peer, "channel ended");
+            }
+            Event::AllocationRefreshed { allocation, lifetime_secs } => {
+                debug!(allocation = %self.name(*allocation), lifetime_secs, "allocation refreshed");
+            }
             other => debug!(event = ?other),
         }
+    }
+
+    /// An allocation's name in the log: two workers may use the same handle.
+    fn name(&self, allocation: AllocationId) -> impl fmt::Display {
+        format!("{}.{allocation}", self.worker.0)
     }
 
     /// A connection was taken only to be closed: no descriptor is left.

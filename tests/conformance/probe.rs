@@ -176,6 +176,11 @@ impl Probe {
         assert_eq!(self.inbox.pop_front(), None, "nothing may come");
     }
 
+    /// Lets go of whatever came that was not asked for.
+    pub(crate) fn forget_unread(&mut self) {
+        self.inbox.clear();
+    }
+
     /// Returns when the server has dealt with everything sent to it before, by this client or to its relayed address. Two
     /// questions: what was ready together with the first one is done before the second one.
     pub(crate) fn settle(&mut self) {

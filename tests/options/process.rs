@@ -57,12 +57,12 @@ fn log_of_a_session(args: &[&str]) -> Server {
 }
 
 pub(crate) fn verbose_logs_sessions() {
-    assert!(log_of_a_session(&["-v"]).log.find(&["DEBUG", "PermissionInstalled", "10.1.2.3"]).is_some());
+    assert!(log_of_a_session(&["-v"]).log.find(&["DEBUG", "permission installed", "10.1.2.3"]).is_some());
     assert_eq!(log_of_a_session(&[]).log.count(&["DEBUG"]), 0);
 }
 
 pub(crate) fn more_verbose_logs_sessions() {
-    assert!(log_of_a_session(&["-V"]).log.find(&["DEBUG", "PermissionInstalled", "10.1.2.3"]).is_some());
+    assert!(log_of_a_session(&["-V"]).log.find(&["DEBUG", "permission installed", "10.1.2.3"]).is_some());
     assert_eq!(log_of_a_session(&["-V", "--Verbose=off"]).log.count(&["DEBUG"]), 0);
 }
 

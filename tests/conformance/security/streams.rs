@@ -1,0 +1,107 @@
+//! Connections that do nothing: bounded in number, time and memory.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+
+use socket2::{Domain, Socket, Type};
+use turnserver::stun::Method;
+
+use super::worker::Worker;
+use crate::draft::Draft;
+use crate::probe::Probe;
+use crate::scene::launch;
+use crate::wire::{Link, Server, poll_until};
+
+/// What the server is given; a fifth of them may be connections of strangers.
+const DESCRIPTORS: u32 = 1000;
+const PER_SOURCE: usize = 64;
+/// Connections opened before the server closes what is too much.
+const BATCH: usize = 100;
+/// Far below what ten thousand connections would take, each with its buffers.
+const GROWTH_MAX: u64 = 16 * 1024 * 1024;
+
+/// Connections that were not closed by the server.
+#[derive(Default)]
+struct Held(Vec<TcpStream>);
+
+impl Held {
+    fn open(&mut self, server: SocketAddr, source: IpAddr, count: usize) {
+        for _ in 0..count {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a descriptor");
+            socket.bind(&SocketAddr::new(source, 0).into()).expect("all of 127.0.0.0/8 is this host");
+            socket.connect(&server.into()).expect("the server takes it, if only to close it");
+            socket.set_nonblocking(true).expect("a socket of ours");
+            self.0.push(socket.into());
+        }
+    }
+
+    /// Lets go what the server closed; whether no more than `max` are left.
+    fn are_at_most(&mut self, max: usize) -> Option<()> {
+        let is_open = |stream: &mut TcpStream| matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        self.0.retain_mut(is_open);
+        (self.0.len() <= max).then_some(())
+    }
+}
+
+pub(super) fn resident_bytes(server: &Server) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux has it");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}
+
+pub(super) fn sec_020_idle_connections_are_bounded() {
+    ten_thousand_idle_connections();
+    silence_is_timed_out();
+}
+
+/// Half of them from one source, half from a hundred.
+fn ten_thousand_idle_connections() {
+    let server = launch("default", "").with_descriptors(DESCRIPTORS).start();
+    let before = resident_bytes(&server);
+    let mut one = Held::default();
+    for _ in 0..5000 / BATCH {
+        one.open(server.addr, Ipv4Addr::LOCALHOST.into(), BATCH);
+        poll_until("what one source has too much is closed", || one.are_at_most(PER_SOURCE));
+    }
+    assert_eq!(one.0.len(), PER_SOURCE, "and what it may have is left alone");
+    let mut many = Held::default();
+    let total = DESCRIPTORS as usize / 5;
+    for host in 1..=100 {
+        many.open(server.addr, Ipv4Addr::new(127, 0, 1, host).into(), 5000 / 100);
+        poll_until("what all have too much is closed", || many.are_at_most(total - PER_SOURCE));
+    }
+    assert!(many.0.len() > PER_SOURCE, "one source does not take the places of others");
+    let grown = resident_bytes(&server).saturating_sub(before);
+    assert!(grown < GROWTH_MAX, "{grown} bytes");
+    assert_eq!(Probe::over(Link::udp(server.addr)).code(&Draft::request(Method::BINDING)), 0, "UDP is served");
+    drop((one, many));
+    poll_until("there is room again", || {
+        let mut stream = TcpStream::connect(server.addr).ok()?;
+        stream.write_all(&Draft::request(Method::BINDING).bytes(None)).ok()?;
+        stream.peek(&mut [0]).ok().filter(|len| *len > 0)
+    });
+}
+
+/// In virtual time, on connections of this test.
+fn silence_is_timed_out() {
+    let binding = Draft::request(Method::BINDING).bytes(None);
+    let begun = [&binding[..], &binding[..3]].concat();
+    for (sent, messages, lasts, what) in [
+        (&b""[..], 0, 10, "silence"),
+        (&binding[..3], 0, 10, "3 bytes and silence"),
+        (&begun, 1, 30, "a message, 3 bytes and silence"),
+        (&binding, 1, 62, "a message and silence"),
+    ] {
+        let mut worker = Worker::plain();
+        let mut client = TcpStream::connect(worker.address(Ipv4Addr::LOCALHOST.into())).expect("it listens");
+        worker.accepted();
+        client.write_all(sent).expect("it is open");
+        worker.messages(messages);
+        worker.settle();
+        worker.advance_secs(lasts - 1);
+        assert_eq!(worker.streams.len(), 1, "{what}: not before its time");
+        worker.advance_secs(1);
+        assert_eq!(worker.streams.len(), 0, "{what}: {lasts} s are enough");
+    }
+}
