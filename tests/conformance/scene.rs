@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use turnserver::stun::{AttributeType, Method};
+use turnserver::stun::AttributeType;
 
 use crate::draft::Draft;
 use crate::peer::Peer;
@@ -89,9 +89,4 @@ pub(crate) fn launch(profile: &str, lines: &str) -> Launch {
 /// A client of such a server.
 pub(crate) fn client_of(server: &Server) -> Probe {
     Probe::over(Link::udp(server.addr))
-}
-
-/// A request for a permission for several peers.
-pub(crate) fn permissions(peers: &[SocketAddr]) -> Draft {
-    peers.iter().fold(Draft::request(Method::CREATE_PERMISSION), |draft, peer| draft.peer(*peer))
 }

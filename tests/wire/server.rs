@@ -195,6 +195,16 @@ impl Server {
         poll_until("the server ends", || self.child.try_wait().expect("our child"))
     }
 
+    /// Ends it and starts it again: the same ports, the same directory, the same configuration.
+    pub(crate) fn restart(&mut self) {
+        self.terminate();
+        let mut child = self.launch.command(self.addr.port()).spawn().expect("the built server can be started");
+        self.log = Log::of(child.stderr.take().expect("stderr is piped"));
+        self.out = Log::of(child.stdout.take().expect("stdout is piped"));
+        self.child = child;
+        assert!(self.log.find(&["listening", "workers="]).is_some(), "{}", self.log.whole());
+    }
+
     fn ended(mut self) -> Ended {
         let status = poll_until("the server ends", || self.child.try_wait().expect("our child"));
         let launch = std::mem::replace(&mut self.launch, Launch::new(&[]));

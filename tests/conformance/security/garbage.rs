@@ -20,8 +20,8 @@ use crate::wire::{Link, Received, Server};
 
 /// What data may reach: nobody else binds it, so that data led astray disturbs no other row.
 const PEER_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 77));
-const DATAGRAMS: usize = 60_000;
-const CONNECTIONS: usize = 400;
+const DATAGRAMS: usize = 40_000;
+const CONNECTIONS: usize = 200;
 const MESSAGES: usize = 50;
 const GROWTH_MAX: u64 = 8 * 1024 * 1024;
 
@@ -61,7 +61,7 @@ impl Draft {
 fn attributes_cost_linear_time(message: &dyn Fn(usize) -> Vec<u8>) {
     let world = World::of(Profile::Default);
     let client = world.client();
-    let mut cost = |count: usize| {
+    let cost = |count: usize| {
         let bytes = message(count);
         let run = |_| {
             let begin = clock::now().mono;
