@@ -181,6 +181,11 @@ impl Probe {
         self.inbox.clear();
     }
 
+    /// What came so far that no one asked for.
+    pub(crate) fn pending(&mut self) -> Vec<Vec<u8>> {
+        self.inbox.drain(..).collect()
+    }
+
     /// Returns when the server has dealt with everything sent to it before, by this client or to its relayed address. Two
     /// questions: what was ready together with the first one is done before the second one.
     pub(crate) fn settle(&mut self) {
@@ -247,10 +252,10 @@ pub(crate) fn judge(reply: &Reply, key: Option<&LongTermKey>) {
     let message = reply.message();
     assert!(matches!(message.kind().class, Class::Success | Class::Error), "an answer is a response");
     assert_eq!(message.bytes()[4..8], [0x21, 0x12, 0xA4, 0x42], "the magic cookie");
-    let last = message.attributes().last().map(|(kind, _)| kind);
     assert!(!has_dirty_padding(message.bytes()), "padding is zero");
     if message.has(AttributeType::FINGERPRINT) {
-        assert_eq!(last, Some(AttributeType::FINGERPRINT), "FINGERPRINT is last");
+        let last = message.bytes().len() - 4;
+        assert_eq!(message.offset(AttributeType::FINGERPRINT), Some(last), "FINGERPRINT is last");
         assert!(message.fingerprint_holds(), "FINGERPRINT holds");
     }
     let is_challenge = matches!(reply.code(), 401 | 438);

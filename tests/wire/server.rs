@@ -19,6 +19,7 @@ pub(crate) struct Launch {
     ips: Vec<&'static str>,
     file: Option<PathBuf>,
     descriptors: Option<u32>,
+    ports: Option<(u16, u16)>,
 }
 
 /// A server that runs, and is killed when this value goes.
@@ -56,6 +57,7 @@ impl Launch {
             ips: vec!["127.0.0.1"],
             file: None,
             descriptors: None,
+            ports: None,
         }
     }
 
@@ -69,6 +71,18 @@ impl Launch {
     pub(crate) fn listening_on(mut self, ips: &[&'static str]) -> Launch {
         self.ips = ips.to_vec();
         self
+    }
+
+    /// Is told no ports, so that it takes those of RFC 8489 section 8.1.
+    pub(crate) fn on_default_ports(mut self) -> Launch {
+        self.ports = Some((3478, 5349));
+        self
+    }
+
+    /// Is told this port and the next one, as a server that is started again.
+    pub(crate) fn on_port(self, first: u16) -> Launch {
+        let told = [format!("--listening-port={first}"), format!("--tls-listening-port={}", first + 1)];
+        Launch { ports: Some((first, first + 1)), ..self.and(&told.each_ref().map(String::as_str)) }
     }
 
     /// Runs under this limit of descriptors.
@@ -128,12 +142,13 @@ impl Launch {
     }
 
     fn try_start(self) -> Result<Server, Box<Ended>> {
-        let port = free_ports(2);
-        let mut child = self.command(port).spawn().expect("the built server can be started");
+        let told = self.ports.is_none().then(|| free_ports(2));
+        let (port, tls_port) = told.map(|port| (port, port + 1)).or(self.ports).expect("one of the two");
+        let mut child = self.command(told).spawn().expect("the built server can be started");
         let log = Log::of(child.stderr.take().expect("stderr is piped"));
         let out = Log::of(child.stdout.take().expect("stdout is piped"));
         let ip: IpAddr = self.ips.first().unwrap_or(&"127.0.0.1").parse().expect("an address");
-        let (addr, tls_addr) = (SocketAddr::new(ip, port), SocketAddr::new(ip, port + 1));
+        let (addr, tls_addr) = (SocketAddr::new(ip, port), SocketAddr::new(ip, tls_port));
         let server = Server { child, launch: self, addr, tls_addr, log, out };
         match server.log.find(&["listening", "workers="]) {
             Some(_) => Ok(server),
@@ -141,7 +156,7 @@ impl Launch {
         }
     }
 
-    fn command(&self, port: u16) -> Command {
+    fn command(&self, port: Option<u16>) -> Command {
         let program = env!("CARGO_BIN_EXE_turnserver");
         let mut command = match self.descriptors {
             None => Command::new(program),
@@ -156,7 +171,9 @@ impl Launch {
             None => command.arg("-n"),
         };
         command.args(["--relay-threads=1", "--pidfile="]);
-        command.args([format!("--listening-port={port}"), format!("--tls-listening-port={}", port + 1)]);
+        if let Some(port) = port {
+            command.args([format!("--listening-port={port}"), format!("--tls-listening-port={}", port + 1)]);
+        }
         command.args(self.ips.iter().map(|ip| format!("--listening-ip={ip}")));
         command.args(&self.args);
         command.current_dir(self.dir.path()).env("STATE_DIRECTORY", self.dir.path());

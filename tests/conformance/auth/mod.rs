@@ -1,6 +1,7 @@
-//! TODO_TITLE
+//! Section 5: long-term credentials.
+
+pub(crate) mod errors;
 
 use crate::row::{Section, rows};
 
-/// TODO
 pub(crate) const SECTION: Section = Section { rows: rows![], later: &[], left_out: &[] };

@@ -1,0 +1,34 @@
+//! Section 3: transports and framing.
+
+mod datagrams;
+mod defaults;
+mod endings;
+mod framing;
+#[path = "../../stream_clients/worker.rs"]
+#[allow(dead_code, reason = "only what passes time is used here")]
+mod worker;
+
+use crate::row::{Section, rows};
+use datagrams::*;
+use defaults::*;
+use endings::*;
+use framing::*;
+
+pub(crate) const SECTION: Section = Section {
+    rows: rows![
+        wire trn_001_udp_is_relayed_both_ways,
+        configured trn_003_default_ports,
+        wire trn_005_messages_follow_each_other_without_framing,
+        wire trn_006_channel_data_is_padded_on_a_stream,
+        wire trn_007_channel_data_may_be_padded_in_a_datagram,
+        wire trn_008_an_idle_connection_stays_open,
+        wire trn_009_a_request_is_answered_before_the_connection_ends,
+        wire trn_010_a_run_of_invalid_bytes_closes_the_connection,
+        wire trn_011_a_byte_that_begins_nothing_closes_the_connection,
+        wire trn_012_the_first_byte_tells_protocols_apart,
+        wire trn_013_the_longest_messages_are_framed,
+        wire trn_014_the_allocation_ends_with_its_connection,
+    ],
+    later: &[("TRN-002", "DTLS"), ("TRN-004", "DTLS")],
+    left_out: &[],
+};
