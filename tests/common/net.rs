@@ -242,6 +242,11 @@ impl World {
         inner.drain(worker);
     }
 
+    /// What every worker is told, for a core that a test drives by itself.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.inner().settings)
+    }
+
     /// What a worker holds.
     pub(crate) fn export(&self, worker: usize) -> Snapshot {
         self.inner().workers[worker].export()

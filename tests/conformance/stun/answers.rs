@@ -122,15 +122,16 @@ pub(super) fn stun_035_at_most_one_answer_a_request() {
         for _ in 0..AT_ONCE {
             let (bytes, is_request) = any_datagram(&mut probe, &mut dice);
             if is_request {
-                asked.insert(bytes[8..20].to_vec(), 0);
+                // A wrong byte may have made the id of another request of it.
+                *asked.entry(bytes[8..20].to_vec()).or_insert(0) += 1;
             }
             probe.send_bytes(&bytes);
         }
         probe.settle();
         for answer in probe.pending() {
             let count = asked.get_mut(&answer[8..20]).unwrap_or_else(|| panic!("not asked for: {answer:02x?}"));
-            *count += 1;
-            assert_eq!(*count, 1, "round {round}: one request, one answer");
+            assert!(*count > 0, "round {round}: one request, one answer");
+            *count -= 1;
         }
     }
 }

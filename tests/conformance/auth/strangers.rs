@@ -1,0 +1,157 @@
+//! What strangers learn, and what they leave behind.
+
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+
+use rustix::time::{ClockId, clock_gettime};
+use turnserver::config::Profile;
+use turnserver::stun::{AttributeType, Message, Method};
+use turnserver::turn::address::{FiveTuple, LinkId, Transport, WorkerId};
+use turnserver::turn::io::ClientPath;
+use turnserver::turn::{AnswerBuf, Path, Server, Verdict};
+
+use crate::common::{NOW, SERVER_V4, World, sock};
+use crate::draft::Draft;
+use crate::probe::Probe;
+use crate::target::Target;
+use crate::wire::{Launch, Link, Reply};
+
+/// The types of an answer's attributes, and its length.
+fn shape(reply: &Reply) -> (u16, usize, Vec<AttributeType>) {
+    let message = reply.message();
+    let kinds = message.attributes().map(|(kind, _)| kind).collect();
+    (reply.code(), message.bytes().len(), kinds)
+}
+
+pub(super) fn auth_031_unknown_users_look_like_wrong_passwords() {
+    let mut probe = Probe::udp();
+    let own = Target::get().user.name.clone();
+    let nobody = "x".repeat(own.len());
+    let mut wrong = probe.challenged().clone();
+    wrong.person.password.push('!');
+    for _ in 0..1000 {
+        let of_nobody = probe.ask(&Draft::allocate().instead(AttributeType::USERNAME, nobody.as_bytes()));
+        let of_wrong = probe.ask(&Draft::allocate().signed_with(wrong.key()));
+        assert_eq!(shape(&of_nobody), shape(&of_wrong));
+        assert_eq!(of_nobody.code(), 401);
+    }
+    if Target::get().is_ours() {
+        takes_the_same_time();
+    }
+}
+
+/// The same work: of a thousand times each, the least that the core's thread computed. The message is long, so that to
+/// leave out its HMAC would be most of the time.
+fn takes_the_same_time() {
+    let world = World::of(Profile::Default);
+    let client = world.client();
+    let nonce = client.nonce();
+    let spent = |name: &str| {
+        let client = world.client().at(&client.tuple().client.to_string()).login(name.as_bytes(), b"wrong");
+        let client = client.with_nonce(nonce.clone());
+        let request = client.request(Method::ALLOCATE).attribute(AttributeType(0x8022), &[0x55; 3500]);
+        let (bytes, id) = (request.bytes(), request.transaction());
+        let before = cpu_nanos();
+        client.datagram(&bytes);
+        let spent = cpu_nanos() - before;
+        assert_eq!(client.replies(id).iter().map(crate::common::Reply::code).collect::<Vec<_>>(), [401]);
+        spent
+    };
+    let (mut unknown, mut known) = (u64::MAX, u64::MAX);
+    for round in 0..1000 {
+        unknown = unknown.min(spent("zaida"));
+        known = known.min(spent("alice"));
+        // Budgets of strangers are another matter.
+        world.advance(u64::from(round % 10 == 0));
+    }
+    let ratio = unknown as f64 / known as f64;
+    assert!((0.5..2.0).contains(&ratio), "{unknown} ns for an unknown user, {known} ns for a known one");
+}
+
+/// What this thread computed so far; other threads and processes do not count.
+fn cpu_nanos() -> u64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    u64::try_from(now.tv_sec).expect("it began at 0") * 1_000_000_000 + u64::try_from(now.tv_nsec).expect("below 10^9")
+}
+
+/// A core of its own that strangers talk to.
+struct Core {
+    server: Server,
+    answer: AnswerBuf,
+    request: Vec<u8>,
+}
+
+impl Core {
+    fn new() -> Core {
+        let settings = World::of(Profile::Default).settings();
+        let server = Server::new(settings, WorkerId(0), [7; 32], NOW);
+        Core { server, answer: AnswerBuf::default(), request: Draft::allocate().bare().bytes(None) }
+    }
+
+    /// A bare Allocate of the stranger with this number; gives the answer.
+    fn ask(&mut self, number: u32) -> &[u8] {
+        let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(100, 0, 0, 0)) + number / 4);
+        let client = SocketAddr::from((ip, 1024 + (number % 4) as u16));
+        let tuple = FiveTuple { transport: Transport::Udp, client, server: sock(SERVER_V4) };
+        let path = Path::Client(ClientPath { tuple, link: LinkId(0) });
+        let verdict = self.server.handle_datagram(NOW, path, &self.request, &mut self.answer);
+        assert!(matches!(verdict, Verdict::Respond(_)), "every stranger is answered");
+        self.answer.bytes()
+    }
+}
+
+/// 10^5 strangers, 10^5 nonces.
+pub(super) fn nonces_never_repeat() {
+    let mut core = Core::new();
+    let mut nonces = HashSet::new();
+    for number in 0..100_000 {
+        let message = core.ask(number);
+        let message = Message::parse(message).expect("an answer");
+        let nonce = message.value(AttributeType::NONCE).expect("a challenge has one");
+        assert!(nonces.insert(nonce.to_vec()), "{number}");
+    }
+}
+
+/// A million strangers leave the core as it was, and some real ones do not make the process grow.
+pub(super) fn auth_032_strangers_leave_no_trace() {
+    let mut core = Core::new();
+    let before = serde_json::to_string(&core.server.export()).expect("it can be written");
+    for number in 0..1_000_000 {
+        core.ask(number);
+    }
+    assert_eq!((core.server.allocations(), core.server.parked()), (0, 0));
+    assert!(core.server.poll_output().is_none() && core.server.poll_timeout().is_none());
+    assert_eq!(serde_json::to_string(&core.server.export()).expect("it can be written"), before);
+    the_nonce_proves_itself();
+    the_process_does_not_grow();
+}
+
+/// Every character of a nonce is covered by its tag: no other text in its place is ours.
+fn the_nonce_proves_itself() {
+    let mut probe = Probe::udp();
+    let nonce = probe.challenged().nonce.clone();
+    for at in 0..nonce.len() {
+        let mut other = nonce.clone();
+        other[at] = if other[at] == b'A' { b'Q' } else { b'A' };
+        assert_eq!(probe.code(&Draft::allocate().instead(AttributeType::NONCE, &other)), 438, "character {at}");
+    }
+}
+
+fn the_process_does_not_grow() {
+    let file = "realm = \"example.org\"\nuser = [\"alice:wonderland-7\"]";
+    let server = Launch::new(&[]).with_file(file).start();
+    let draft = Draft::allocate().bare().bytes(None);
+    let flood = |addresses: std::ops::Range<u8>| {
+        for last in addresses {
+            let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 1, last), 0)).expect("a loopback address");
+            socket.connect(server.addr).expect("loopback has a route");
+            (0..100).for_each(|_| drop(socket.send(&draft)));
+        }
+        Probe::over(Link::udp(server.addr)).settle();
+    };
+    flood(1..20);
+    let before = server.resident_kib();
+    flood(20..250);
+    let grown = server.resident_kib().saturating_sub(before);
+    assert!(grown < 1024, "{grown} KiB for 23,000 requests of 230 addresses");
+}
