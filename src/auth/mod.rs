@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod long_term;
+pub mod opaque_string;
 pub mod rest;
 
 pub use long_term::LongTermKey;

@@ -22,7 +22,7 @@ use crate::config::{AuthMode, Command, Config, is_example_secret, load, parse_co
 use crate::rng;
 use crate::stream::tls::Certificates;
 use crate::udp::{Engine, Secrets};
-use crate::userdb::Users;
+use crate::userdb::{self, Users};
 
 /// Lines of the log that wait for a slow reader; further ones are lost, and nothing else is.
 const LOG_LINES_MAX: usize = 8192;
@@ -62,6 +62,7 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
 
 fn serve_until_stopped(mut config: Config) -> Result<()> {
     let secrets = open_state(&mut config)?;
+    userdb::seal(&mut config.auth);
     let config = Arc::new(config);
     // The handlers stand before anything can be asked to end.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::args::{FileChoice, Serve};
 use super::error::Place;
 use super::raw::{Raw, Setting};
@@ -92,7 +94,8 @@ fn choose_profile(file: &[Setting], command_line: &[Setting], file_was_read: boo
     }
 }
 
-fn find_file(choice: &FileChoice, search: &[&Path]) -> Result<Option<(PathBuf, String)>, Problems> {
+/// The file to be read and its text, which may hold passwords and is wiped when it is dropped.
+fn find_file(choice: &FileChoice, search: &[&Path]) -> Result<Option<(PathBuf, Zeroizing<String>)>, Problems> {
     match choice {
         FileChoice::Never => Ok(None),
         FileChoice::Named(path) => match read_text(path)? {
@@ -111,14 +114,14 @@ fn find_file(choice: &FileChoice, search: &[&Path]) -> Result<Option<(PathBuf, S
 }
 
 /// The text of a file; none when there is no such file.
-fn read_text(path: &Path) -> Result<Option<String>, Problems> {
+fn read_text(path: &Path) -> Result<Option<Zeroizing<String>>, Problems> {
     let problem = |message: String| Problem::new(&Place::WholeFile(path.to_owned()), message);
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(problem(format!("cannot be read: {error}")).into()),
     };
-    String::from_utf8(bytes).map(Some).map_err(|error| {
+    String::from_utf8(bytes).map(|text| Some(text.into())).map_err(|error| {
         let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
         problem(format!("line {line} is not UTF-8")).into()
     })

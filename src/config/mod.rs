@@ -22,6 +22,7 @@ pub use error::{Problem, Problems, Warning};
 pub use load::{Loaded, SEARCH, load, load_searching, load_text};
 pub use profile::Profile;
 pub use resolve::is_example_secret;
+use zeroize::Zeroizing;
 
 /// Everything the server was told, resolved: values are in range, contradictions are gone.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,10 +163,10 @@ pub struct User {
 /// What a user's long-term key is made of.
 #[derive(Clone, PartialEq, Eq)]
 pub enum UserSecret {
-    /// A password.
-    Password(String),
-    /// The key itself: MD5 of `name:realm:password`.
-    Key([u8; 16]),
+    /// A password, wiped when it is dropped.
+    Password(Zeroizing<String>),
+    /// The keys themselves, MD5 of `name:realm:password`: one that was configured, or all that a password makes.
+    Keys(Vec<[u8; 16]>),
 }
 
 /// Certificate chain and key, PEM.

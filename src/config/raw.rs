@@ -9,6 +9,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use zeroize::Zeroize;
+
 use super::error::Place;
 use super::options::{self, Definition, Preset};
 use super::{ExternalPair, IpRange, Problem, Profile, User};
@@ -37,6 +39,15 @@ pub struct Setting {
     pub value: Value,
     /// Where.
     pub place: Place,
+}
+
+impl Drop for Setting {
+    /// A password is kept as a key, nowhere as it was written.
+    fn drop(&mut self) {
+        if let (true, Value::Untyped(text) | Value::Text(text)) = (self.option.secret, &mut self.value) {
+            text.zeroize();
+        }
+    }
 }
 
 impl fmt::Debug for Setting {

@@ -182,11 +182,11 @@ impl Setting {
             return Err(self.problem(format_args!("the password of {name:?} is empty")));
         }
         let secret = match secret.strip_prefix("0x") {
-            None => UserSecret::Password(secret.to_owned()),
-            Some(digits) => UserSecret::Key(key(digits).ok_or_else(|| {
+            None => UserSecret::Password(secret.to_owned().into()),
+            Some(digits) => UserSecret::Keys(vec![key(digits).ok_or_else(|| {
                 self.problem(format_args!("the key of {name:?} is not exactly 32 hex digits after 0x"))
                     .hint("the key is MD5(name:realm:password); a password must not start with 0x")
-            })?),
+            })?]),
         };
         Ok(User { name: name.to_owned(), secret })
     }

@@ -1,5 +1,6 @@
 //! Who asks: the long-term credential mechanism (RFC 8489 section 9.2.4), in the order of checks the project decided.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::address::RequestId;
@@ -16,12 +17,13 @@ use super::request::dispatch;
 use super::server::Server;
 use super::time::Now;
 use crate::auth::LongTermKey;
+use crate::auth::opaque_string::prepare;
 use crate::config::AuthMode;
 use crate::stun::{AttributeType, ErrorCode, Message, Method};
 
 /// What a request claims, before anything is looked up.
 struct Claimed<'a> {
-    user: &'a [u8],
+    user: Cow<'a, [u8]>,
     age: NonceAge,
 }
 
@@ -45,11 +47,11 @@ impl Server {
             Ok(claimed) => claimed,
             Err(reject) => return self.refuse(now, &request, None, reject, answer),
         };
-        match self.owner_by_allocation(&request, existing, claimed.user, now) {
+        match self.owner_by_allocation(&request, existing, &claimed.user, now) {
             Known::Is(owner) if claimed.age == NonceAge::Fresh => self.serve(now, &request, existing, owner, answer),
             Known::Is(_) => self.refuse(now, &request, None, Reject::Challenge(ErrorCode::STALE_NONCE), answer),
             Known::IsNot => self.refuse(now, &request, None, Reject::Challenge(ErrorCode::UNAUTHENTICATED), answer),
-            Known::LookUp => self.look_up(now, &request, claimed.user),
+            Known::LookUp => self.look_up(now, &request, &claimed.user),
         }
     }
 
@@ -120,12 +122,21 @@ impl Server {
         };
         // No state, and no look-up, before the client showed that it gets what is sent to its address.
         let age = self.settings.nonces.judge(nonce, now.wall, &request.path.tuple);
-        let is_ours = realm == self.settings.config.auth.realm.as_bytes();
-        match (age, user) {
-            (NonceAge::Foreign, _) => Err(Reject::Challenge(ErrorCode::STALE_NONCE)),
-            (age, Some(user)) if is_ours => Ok(Claimed { user, age }),
-            // User names are not offered hashed, so no hash names a user.
-            _ => Err(Reject::Challenge(ErrorCode::UNAUTHENTICATED)),
+        if age == NonceAge::Foreign {
+            return Err(Reject::Challenge(ErrorCode::STALE_NONCE));
+        }
+        let is_ours = *prepare(realm) == *self.settings.config.auth.realm.as_bytes();
+        // User names are not offered hashed, so no hash names a user.
+        let user = user.filter(|_| is_ours).ok_or(Reject::Challenge(ErrorCode::UNAUTHENTICATED))?;
+        Ok(Claimed { user: self.name_of(user), age })
+    }
+
+    /// The name a USERNAME stands for. A time-limited one is what its maker signed, byte for byte; any other is compared
+    /// as RFC 8489 section 14.3 says.
+    fn name_of<'a>(&self, user: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.settings.config.auth.mode {
+            AuthMode::SharedSecret => Cow::Borrowed(user),
+            _ => prepare(user),
         }
     }
 
@@ -186,7 +197,7 @@ impl Server {
             || UserRecord { keys: vec![Arc::new(LongTermKey::from_raw([0; 16]))], quota: Arc::from([]), usable: false };
         let record = record.unwrap_or_else(nobody);
         let key = record.keys.iter().find(|key| request.message.verify_integrity(key.integrity())).cloned();
-        let user: Arc<[u8]> = claimed.user.into();
+        let user: Arc<[u8]> = (*claimed.user).into();
         let Some(key) = key.filter(|_| record.usable) else {
             return self.refuse(now, request, Some(user), Reject::Challenge(ErrorCode::UNAUTHENTICATED), answer);
         };

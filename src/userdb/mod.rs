@@ -10,8 +10,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::auth::LongTermKey;
+use crate::auth::opaque_string::prepare;
 use crate::auth::rest::{self, TimedName};
-use crate::config::{Auth, AuthMode, UserSecret};
+use crate::config::{Auth, AuthMode, User, UserSecret};
 use crate::turn::io::UserRecord;
 use crate::turn::time::UnixTime;
 
@@ -24,11 +25,32 @@ pub trait UserStore: std::fmt::Debug + Send + Sync {
     fn fetch(&self, name: Box<[u8]>, now: UnixTime, reply: Reply);
 }
 
+/// Brings realm and names into the form in which they are compared, and turns passwords into keys: from here on no
+/// password is kept (RFC 8656 section 6).
+pub fn seal(auth: &mut Auth) {
+    auth.realm = prepared(&auth.realm);
+    for user in &mut auth.users {
+        user.name = prepared(&user.name);
+        user.secret = UserSecret::Keys(keys_of(user, &auth.realm).iter().map(|key| *key.raw()).collect());
+    }
+}
+
+fn prepared(text: &str) -> String {
+    String::from_utf8_lossy(&prepare(text.as_bytes())).into_owned()
+}
+
+fn keys_of(user: &User, realm: &str) -> Vec<LongTermKey> {
+    match &user.secret {
+        UserSecret::Password(password) => LongTermKey::candidates(user.name.as_bytes(), realm.as_bytes(), password),
+        UserSecret::Keys(raw) => raw.iter().copied().map(LongTermKey::from_raw).collect(),
+    }
+}
+
 /// The users of the configuration: static ones, or whoever holds a credential made from a shared secret.
 pub struct Users {
     mode: AuthMode,
     realm: String,
-    statics: HashMap<Arc<[u8]>, Arc<LongTermKey>, ahash::RandomState>,
+    statics: HashMap<Arc<[u8]>, Vec<Arc<LongTermKey>>, ahash::RandomState>,
     secrets: Vec<String>,
     separator: char,
     timestamp_ahead_secs_max: Option<u64>,
@@ -51,15 +73,11 @@ impl UserStore for Users {
 }
 
 impl Users {
-    /// The users of a configuration. Passwords are turned into keys here and not kept (RFC 8656 section 6).
+    /// The users of a configuration.
     pub fn new(auth: &Auth) -> Users {
-        let entry = |user: &crate::config::User| {
-            let name = user.name.as_bytes();
-            let key = match &user.secret {
-                UserSecret::Password(password) => LongTermKey::derive(name, auth.realm.as_bytes(), password.as_bytes()),
-                UserSecret::Key(raw) => LongTermKey::from_raw(*raw),
-            };
-            (name.into(), Arc::new(key))
+        let entry = |user: &User| {
+            let keys = keys_of(user, &auth.realm).into_iter().map(Arc::new).collect();
+            (user.name.as_bytes().into(), keys)
         };
         Users {
             mode: auth.mode,
@@ -76,8 +94,8 @@ impl Users {
         match self.mode {
             AuthMode::StunOnly | AuthMode::Anonymous => None,
             AuthMode::LongTerm => {
-                let (quota, key) = self.statics.get_key_value(name)?;
-                Some(UserRecord { keys: vec![Arc::clone(key)], quota: Arc::clone(quota), usable: true })
+                let (quota, keys) = self.statics.get_key_value(name)?;
+                Some(UserRecord { keys: keys.clone(), quota: Arc::clone(quota), usable: true })
             }
             AuthMode::SharedSecret => Some(self.timed(name, now)),
         }

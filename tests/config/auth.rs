@@ -30,10 +30,10 @@ fn a_user_is_split_at_the_first_colon() {
     let users = format!("\"alice:pass:word\", \"bob:0x{KEY}\", \"@c@h:0\"");
     let config = toml_config(&format!("realm = \"r\"\nuser = [{users}]"));
     let [alice, bob, carol] = &config.auth.users[..] else { panic!("three users") };
-    assert!(alice.name == "alice" && alice.secret == UserSecret::Password("pass:word".to_owned()));
+    assert!(alice.name == "alice" && alice.secret == UserSecret::Password("pass:word".to_owned().into()));
     let key = [0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
-    assert!(bob.name == "bob" && bob.secret == UserSecret::Key(key));
-    assert!(carol.name == "@c@h" && carol.secret == UserSecret::Password("0".to_owned()));
+    assert!(bob.name == "bob" && bob.secret == UserSecret::Keys(vec![key]));
+    assert!(carol.name == "@c@h" && carol.secret == UserSecret::Password("0".to_owned().into()));
 }
 
 #[test]

@@ -174,8 +174,10 @@ fn realm(raw: &Raw, challenges: bool, rules: &Rules, found: &mut Found) -> Strin
         }
         return REALM_DEFAULT.to_owned();
     };
-    // RFC 8489 section 14.9: fewer than 128 characters; it is a quoted-string, and we never need to escape one.
-    let text = realm.value.as_str();
+    // RFC 8489 section 14.9: fewer than 128 characters; it is a quoted-string, and we never need to escape one. Quotes
+    // around it, and NULs behind it, are no part of it (section 9.2.2).
+    let text = realm.value.trim_end_matches('\0');
+    let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
     if text.is_empty() || text.len() > 127 {
         let message = format!("realm: expected 1 to 127 bytes, found {}", text.len());
         found.wrong(&realm.place, message, "usually the domain of the server");

@@ -5,6 +5,7 @@ mod challenge;
 mod configuration;
 pub(crate) mod errors;
 mod integrity;
+mod keys;
 mod nonces;
 mod owner;
 mod strangers;
@@ -14,6 +15,7 @@ use answers::*;
 use challenge::*;
 use configuration::*;
 use integrity::*;
+use keys::*;
 use nonces::*;
 use owner::*;
 use strangers::*;
@@ -35,8 +37,11 @@ pub(crate) const SECTION: Section = Section {
         wire auth_013_signed_answers_repeat_no_credentials,
         wire auth_014_integrity_is_followed_by_fingerprint,
         wire auth_015_the_key_of_md5,
+        configured auth_016_quotes_and_trailing_nuls_are_no_part_of_a_key,
+        configured auth_017_names_are_compared_as_opaque_strings,
         wire auth_018_a_user_name_that_is_no_text,
         wire auth_019_another_realm_is_told_ours,
+        configured auth_020_passwords_are_not_kept,
         timer auth_021_a_nonce_ends_within_an_hour,
         configured auth_022_a_nonce_outlives_waiting_restarts_and_workers,
         wire auth_023_a_challenge_brings_a_new_nonce,
