@@ -69,6 +69,9 @@ pub(super) fn stun_004_an_unaligned_length_is_discarded() {
     let mut probe = Probe::udp();
     for length in 1..=3_u16 {
         probe.is_mute(&raw(0x0001, length, &[0; 3][..usize::from(length)]));
+        // An attribute that is whole but for its padding.
+        let attribute = [0x80, 0x22, 0, length as u8, b'x', b'y', b'z'];
+        probe.is_mute(&raw(0x0001, 4 + length, &attribute[..usize::from(4 + length)]));
     }
 }
 
