@@ -63,7 +63,7 @@ impl Probe {
     }
 
     /// The same client as somebody else.
-    pub(crate) fn as_user(mut self, person: &Person) -> Probe {
+    pub(crate) fn of_user(mut self, person: &Person) -> Probe {
         self.become_user(person);
         self
     }

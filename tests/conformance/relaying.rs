@@ -49,7 +49,7 @@ pub(crate) fn peer_ip_v6() -> IpAddr {
 /// A second user of the target.
 pub(crate) fn as_other_user(probe: Probe) -> Probe {
     match &Target::get().other {
-        Some(other) => probe.as_user(other),
+        Some(other) => probe.of_user(other),
         None => not_asked("USER2 is not set"),
     }
 }

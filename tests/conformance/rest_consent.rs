@@ -56,7 +56,7 @@ fn password(secret: &str, name: &str) -> String {
 /// The answer to an Allocate under a name signed with a secret; the client has nothing but these.
 fn code_of(server: &Server, secret: &str, name: &str) -> u16 {
     let person = Person { name: name.to_owned(), password: password(secret, name) };
-    client_of(server).as_user(&person).code(&Draft::allocate())
+    client_of(server).of_user(&person).code(&Draft::allocate())
 }
 
 fn unix_now() -> u64 {

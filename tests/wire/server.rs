@@ -79,12 +79,6 @@ impl Launch {
         self
     }
 
-    /// Is told this port and the next one, as a server that is started again.
-    pub(crate) fn on_port(self, first: u16) -> Launch {
-        let told = [format!("--listening-port={first}"), format!("--tls-listening-port={}", first + 1)];
-        Launch { ports: Some((first, first + 1)), ..self.and(&told.each_ref().map(String::as_str)) }
-    }
-
     /// Runs under this limit of descriptors.
     pub(crate) fn with_descriptors(mut self, limit: u32) -> Launch {
         self.descriptors = Some(limit);
@@ -222,7 +216,7 @@ impl Server {
     /// Ends it and starts it again: the same ports, the same directory, the same configuration.
     pub(crate) fn restart(&mut self) {
         self.terminate();
-        let mut child = self.launch.command(self.addr.port()).spawn().expect("the built server can be started");
+        let mut child = self.launch.command(Some(self.addr.port())).spawn().expect("the built server can be started");
         self.log = Log::of(child.stderr.take().expect("stderr is piped"));
         self.out = Log::of(child.stdout.take().expect("stdout is piped"));
         self.child = child;

@@ -24,7 +24,7 @@ fn start(realm: &str, users: &[&str]) -> Server {
 
 /// The code of an Allocate whose USERNAME is `sent` and whose key is made of `person`.
 fn code_as(server: &Server, sent: &str, person: &Person) -> u16 {
-    let mut probe = Probe::over(Link::udp(server.addr)).as_user(person);
+    let mut probe = Probe::over(Link::udp(server.addr)).of_user(person);
     let code = probe.code(&Draft::allocate().instead(AttributeType::USERNAME, sent.as_bytes()));
     if code == 0 {
         let end = Draft::request(Method::REFRESH).lifetime(0).instead(AttributeType::USERNAME, sent.as_bytes());
@@ -82,10 +82,10 @@ pub(super) fn auth_017_names_are_compared_as_opaque_strings() {
 /// One in the quota, and the owner of one allocation.
 fn is_one_user(server: &Server, names: [&str; 2], prepared: &str) {
     let who = person(prepared, "wonderland-7");
-    let mut probe = Probe::over(Link::udp(server.addr)).as_user(&who);
+    let mut probe = Probe::over(Link::udp(server.addr)).of_user(&who);
     let as_name = |draft: Draft, name: &str| draft.instead(AttributeType::USERNAME, name.as_bytes());
     assert_eq!(probe.code(&as_name(Draft::allocate(), names[0])), 0);
-    let mut second = Probe::over(Link::udp(server.addr)).as_user(&who);
+    let mut second = Probe::over(Link::udp(server.addr)).of_user(&who);
     assert_eq!(second.code(&as_name(Draft::allocate(), names[1])), 486);
     let refresh = Draft::request(Method::REFRESH).lifetime(0);
     assert_eq!(probe.code(&as_name(refresh, names[1])), 0);
@@ -94,7 +94,7 @@ fn is_one_user(server: &Server, names: [&str; 2], prepared: &str) {
 
 fn realms_are_compared_as_well(composed: &str, decomposed: &str) {
     let server = start(decomposed, &["alice:wonderland-7"]);
-    let mut probe = Probe::over(Link::udp(server.addr)).as_user(&person("alice", "wonderland-7"));
+    let mut probe = Probe::over(Link::udp(server.addr)).of_user(&person("alice", "wonderland-7"));
     assert_eq!(probe.ask(&Draft::allocate().bare()).text(AttributeType::REALM), composed);
     let key = LongTermKey::derive(b"alice", composed.as_bytes(), b"wonderland-7");
     let draft = Draft::allocate().instead(AttributeType::REALM, decomposed.as_bytes()).signed_with(key);
@@ -122,7 +122,7 @@ pub(super) fn auth_020_passwords_are_not_kept() {
     let file = format!("realm = \"example.org\"\nuser = [\"{NAME}:{PASSWORD}\", \"bob:the-builder-9\"]");
     let server = Launch::new(&[]).with_file(&file).start();
     let who = person(NAME, PASSWORD);
-    let mut probe = Probe::over(Link::udp(server.addr)).as_user(&who);
+    let mut probe = Probe::over(Link::udp(server.addr)).of_user(&who);
     assert_eq!(probe.code(&Draft::allocate()), 0, "it is a password");
     // The key is there, so the memory that is looked at is the one that counts.
     let key = LongTermKey::derive(NAME.as_bytes(), b"example.org", PASSWORD.as_bytes());

@@ -159,11 +159,11 @@ pub(super) fn auth_022_a_nonce_outlives_waiting_restarts_and_workers() {
     a_minute_of_waiting_on_any_worker();
     let file = "realm = \"example.org\"\nuser = [\"alice:wonderland-7\"]\nallowed-peer-ip = [\"127.0.0.1\"]";
     let launch = Launch::new(&["--relay-threads=4"]).with_file(file);
-    let server = launch.start();
+    let mut server = launch.start();
     let mut probe = Probe::over(Link::udp(server.addr));
     let known = Probe::over(Link::tcp(server.addr)).challenged().clone();
     probe.challenged();
-    let server = server.restart();
+    server.restart();
     assert_eq!(probe.ask(&Draft::allocate()).code(), 0, "a nonce of the process before");
     // Connections of one client land on any of the four workers; over streams they share a nonce.
     for _ in 0..16 {

@@ -30,7 +30,9 @@ pub(super) fn int_002_answers_come_in_time_under_load() {
     let stop = AtomicBool::new(false);
     let echo = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let mut clients = [client_of(&server), Probe::over(Link::tcp(server.addr))];
-    clients.iter_mut().for_each(|client| drop(client.allocate()));
+    for client in &mut clients {
+        client.allocate();
+    }
     let mut relaying: Vec<Scene> = (0..RELAYING).map(|_| Scene::over(client_of(&server)).with_channel()).collect();
     let (echoes, answers) = std::thread::scope(|scope| {
         scope.spawn(|| answer_echoes(&echo, &stop));

@@ -28,7 +28,7 @@ const NEVER_AFTER: Duration = Duration::from_secs(2);
 /// that all clients of the worker share; then requests wait, and some get lost, but all are answered in time.
 pub(super) fn sec_012_a_flood_leaves_others_alone() {
     let server = launch("default", "unauthorized-ratelimit = false\nallowed-peer-ip = [\"127.0.0.1\"]").start();
-    let mut other = client_of(&server).as_user(Target::get().other.as_ref().expect("ours has one"));
+    let mut other = client_of(&server).of_user(Target::get().other.as_ref().expect("ours has one"));
     other.allocate();
     let quiet = latencies(&mut other, || {});
     for flood in [Flood::OfPeer, Flood::AsMuchAsIsRelayed, Flood::OfClient] {

@@ -31,7 +31,7 @@ fn has_time(line: &str) -> bool {
 pub(super) fn sec_013_logs_trace_a_relayed_packet() {
     let server = launch("default", OPEN).and(&["-V"]).start();
     let mut others: Vec<Scene> = (0..3).map(|_| Scene::over(client_of(&server))).collect();
-    let mut scene = Scene::over(client_of(&server).as_user(Target::get().other.as_ref().expect("ours has one")));
+    let mut scene = Scene::over(client_of(&server).of_user(Target::get().other.as_ref().expect("ours has one")));
     scene = scene.with_channel();
     scene.send(b"the packet");
     scene.peer_gets(b"the packet");
@@ -95,10 +95,10 @@ fn forms(secret: &[u8]) -> Vec<String> {
 fn exercise(server: &Server, tls: &tls::Certificate, person: &Person) -> Vec<Vec<u8>> {
     let mut secrets = vec![person.password.clone().into_bytes()];
     for link in [Link::udp(server.addr), Link::Tls(Box::new(tls::connect(server.tls_addr, tls)), Vec::new())] {
-        let mut probe = Probe::over(link).as_user(person);
+        let mut probe = Probe::over(link).of_user(person);
         let credentials = probe.challenged().clone();
         let key = key_of(&credentials);
-        let mut wrong = client_of(server).as_user(&Person { password: "a guess".to_owned(), ..person.clone() });
+        let mut wrong = client_of(server).of_user(&Person { password: "a guess".to_owned(), ..person.clone() });
         assert_eq!(wrong.code(&Draft::allocate()), 401);
         probe.allocate();
         let peer = Peer::new();

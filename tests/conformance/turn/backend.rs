@@ -66,7 +66,7 @@ pub(super) fn turn_011_a_fault_of_ours_is_no_wrong_password() {
         backend.is_down.store(false, Ordering::SeqCst);
         late.allocate();
         let wrong = Person { name: "alice".to_owned(), password: "wrong".to_owned() };
-        assert_eq!(probe().as_user(&wrong).code(&Draft::allocate()), 401, "a wrong password still is one");
+        assert_eq!(probe().of_user(&wrong).code(&Draft::allocate()), 401, "a wrong password still is one");
     }
     engine.stop();
 }
