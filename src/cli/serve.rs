@@ -18,7 +18,7 @@ use super::first_run;
 use super::state_dir::{Secret, StateDir, secret};
 use crate::clock;
 use crate::config::error::EXIT_STATUS;
-use crate::config::{AuthMode, Command, Config, is_example_secret, load, parse_command_line};
+use crate::config::{AuthMode, Command, Config, is_example_secret, load, parse_command_line, short_secret};
 use crate::rng;
 use crate::stream::tls::Certificates;
 use crate::udp::{Engine, Secrets};
@@ -130,6 +130,9 @@ fn open_state(config: &mut Config) -> Result<Secrets> {
         };
         let Secret { text, path, is_new } = secret(path)?;
         ensure!(!is_example_secret(&text), "{} holds a secret that documentation uses", path.display());
+        if let Some(short) = short_secret(&text) {
+            warn!(path = %path.display(), "{short}");
+        }
         if is_new {
             info!(path = %path.display(), "made a secret for time-limited credentials");
         }

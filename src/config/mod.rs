@@ -21,7 +21,7 @@ pub use args::{Command, Serve, parse_command_line};
 pub use error::{Problem, Problems, Warning};
 pub use load::{Loaded, SEARCH, load, load_searching, load_text};
 pub use profile::Profile;
-pub use resolve::is_example_secret;
+pub use resolve::{is_example_secret, short_secret};
 use zeroize::Zeroizing;
 
 /// Everything the server was told, resolved: values are in range, contradictions are gone.
@@ -239,6 +239,10 @@ pub struct Limits {
     pub reservation_secs: u32,
     /// The budget of unauthenticated answers over UDP per source; none: unlimited.
     pub unauthorized: Option<Rate>,
+    /// Wrong passwords per source and name that are answered in a minute; 0: all.
+    pub auth_failures_per_minute: u32,
+    /// New peer addresses of an allocation in a minute; 0: no bound.
+    pub new_peers_per_minute: u32,
 }
 
 /// A token bucket.

@@ -120,6 +120,8 @@ pub(super) struct Raw {
     pub(super) permission_lifetime: Placed<u32>,
     pub(super) unauthorized_ratelimit: Placed<bool>,
     pub(super) unauthorized_ratelimit_rps: Placed<u32>,
+    pub(super) auth_failures_per_minute: Placed<u32>,
+    pub(super) new_peers_per_minute: Placed<u32>,
 
     pub(super) rfc5766_channel_numbers: Placed<bool>,
     pub(super) channel_extends_permission: Placed<bool>,

@@ -46,6 +46,9 @@ pub enum CloseReason {
     /// The client lets too many answers lie.
     #[error("too many unread answers")]
     Overfull,
+    /// Too many wrong passwords.
+    #[error("too many wrong passwords")]
+    Guessing,
     /// The server ended it.
     #[error("closed by the server")]
     Server,
@@ -57,8 +60,8 @@ impl CloseReason {
 
     /// Whether the client still understands a farewell.
     pub(super) fn is_orderly(self) -> bool {
-        use CloseReason::{BadMessage, ClientEnded, Idle, Server, SlowFirstMessage, SlowMessage};
-        matches!(self, ClientEnded | Server | Idle | SlowFirstMessage | SlowMessage | BadMessage)
+        use CloseReason::{BadMessage, ClientEnded, Guessing, Idle, Server, SlowFirstMessage, SlowMessage};
+        matches!(self, ClientEnded | Server | Guessing | Idle | SlowFirstMessage | SlowMessage | BadMessage)
     }
 }
 

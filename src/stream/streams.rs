@@ -209,6 +209,11 @@ impl Streams {
         self.end(now, id, CloseReason::Server);
     }
 
+    /// Closes the connection of a client that tries one password after the other.
+    pub fn close_guesser(&mut self, now: Mono, id: StreamId) {
+        self.end(now, id, CloseReason::Guessing);
+    }
+
     /// Closes every connection.
     pub fn close_all(&mut self, now: Mono) {
         for id in self.slots.ids() {

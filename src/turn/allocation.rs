@@ -45,6 +45,8 @@ pub struct Allocation {
     pub(super) traffic: Traffic,
     /// When its timer fires next; earlier entries of the wheel are leftovers.
     pub(super) armed: Mono,
+    /// When its bucket of new peers is full again.
+    pub(super) peers_full_at: Mono,
     /// The user database is not asked again before this, however many wrong passwords come.
     pub(super) key_reread_at: Mono,
 }

@@ -50,7 +50,7 @@ impl Server {
         match self.owner_by_allocation(&request, existing, &claimed.user, now) {
             Known::Is(owner) if claimed.age == NonceAge::Fresh => self.serve(now, &request, existing, owner, answer),
             Known::Is(_) => self.refuse(now, &request, None, Reject::Challenge(ErrorCode::STALE_NONCE), answer),
-            Known::IsNot => self.refuse(now, &request, None, Reject::Challenge(ErrorCode::UNAUTHENTICATED), answer),
+            Known::IsNot => self.refuse_credentials(now, &request, &claimed.user, None, answer),
             Known::LookUp => self.look_up(now, &request, &claimed.user),
         }
     }
@@ -199,7 +199,7 @@ impl Server {
         let key = record.keys.iter().find(|key| request.message.verify_integrity(key.integrity())).cloned();
         let user: Arc<[u8]> = (*claimed.user).into();
         let Some(key) = key.filter(|_| record.usable) else {
-            return self.refuse(now, request, Some(user), Reject::Challenge(ErrorCode::UNAUTHENTICATED), answer);
+            return self.refuse_credentials(now, request, &claimed.user, Some(user), answer);
         };
         if claimed.age == NonceAge::Stale {
             return self.refuse(now, request, Some(user), Reject::Challenge(ErrorCode::STALE_NONCE), answer);
@@ -256,6 +256,21 @@ impl Server {
         let verdict = self.conclude(now, request, None, Err(reject), answer);
         debug_assert!(matches!(verdict, Verdict::Respond(Credit::Unauthenticated)));
         verdict
+    }
+
+    /// A password that is wrong, whoever it was meant for.
+    fn refuse_credentials(
+        &mut self,
+        now: Now,
+        request: &Request<'_, '_>,
+        name: &[u8],
+        told: Option<Arc<[u8]>>,
+        answer: &mut AnswerBuf,
+    ) -> Verdict {
+        match self.refuse(now, request, told, Reject::Challenge(ErrorCode::UNAUTHENTICATED), answer) {
+            Verdict::Respond(_) => Verdict::Respond(Credit::Failed { name: crc32fast::hash(name) }),
+            silence => silence,
+        }
     }
 
     fn tell_refused(&mut self, request: &Request<'_, '_>, code: ErrorCode, user: Option<Arc<[u8]>>) {

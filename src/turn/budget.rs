@@ -1,4 +1,5 @@
-//! The budget of unauthenticated answers per source (decided in the engine, which all workers share).
+//! How much of something there is in a span of time: unauthenticated answers per source, wrong passwords per source and
+//! name (both decided in the engine, which all workers share), new peers per allocation, lines of the log.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,37 +11,74 @@ use crate::config::Rate;
 
 const BUCKETS: usize = 4096;
 
+/// How a token bucket fills (the generic cell rate algorithm): all that is known of a bucket is when it is full again.
+#[derive(Clone, Copy, Debug)]
+pub struct Refill {
+    interval_nanos: u64,
+    tolerance_nanos: u64,
+}
+
+impl Refill {
+    /// Buckets of `rate`.
+    pub fn new(rate: Rate) -> Refill {
+        Refill::of(1_000_000_000 / u64::from(rate.per_sec.max(1)), rate.burst)
+    }
+
+    /// Buckets that get `count` a minute and hold `burst`.
+    pub fn per_minute(count: u32, burst: u32) -> Refill {
+        Refill::of(60_000_000_000 / u64::from(count.max(1)), burst)
+    }
+
+    fn of(interval_nanos: u64, burst: u32) -> Refill {
+        Refill { interval_nanos, tolerance_nanos: interval_nanos * u64::from(burst.max(1)) }
+    }
+
+    /// Takes `count` from a bucket that is full at `full_at` and says when it is full then; none: it holds less.
+    pub fn take(&self, full_at: Mono, count: u32, now: Mono) -> Option<Mono> {
+        let next = full_at.0.max(now.0) + self.interval_nanos * u64::from(count);
+        (next <= now.0 + self.tolerance_nanos).then_some(Mono(next))
+    }
+}
+
 /// Token buckets in a fixed table: one word each, no growth whatever is sent. Sources that share a bucket share its
 /// budget; which ones do is keyed at random.
 #[derive(Debug)]
 pub struct Budget {
-    /// When each bucket is full again, in nanoseconds (the generic cell rate algorithm).
+    /// When each bucket is full again, in nanoseconds.
     full_at: Box<[AtomicU64]>,
-    interval_nanos: u64,
-    tolerance_nanos: u64,
+    refill: Refill,
     keys: RandomState,
 }
 
 impl Budget {
     /// A table in which every bucket is full; `seed` keys the hash.
     pub fn new(rate: Rate, seed: [u64; 4]) -> Budget {
-        let interval_nanos = 1_000_000_000 / u64::from(rate.per_sec.max(1));
+        Budget::filling(Refill::new(rate), seed)
+    }
+
+    /// The same with buckets that fill otherwise.
+    pub fn filling(refill: Refill, seed: [u64; 4]) -> Budget {
         Budget {
             full_at: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
-            interval_nanos,
-            tolerance_nanos: interval_nanos * u64::from(rate.burst.max(1)),
+            refill,
             keys: RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]),
         }
     }
 
     /// Takes one answer from the budget of `source`; false when it is used up.
     pub fn take(&self, source: IpAddr, now: Mono) -> bool {
-        let bucket = &self.full_at[self.keys.hash_one(prefix(source)) as usize % BUCKETS];
-        let taken = bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
-            let next = full_at.max(now.0) + self.interval_nanos;
-            (next <= now.0 + self.tolerance_nanos).then_some(next)
-        });
-        taken.is_ok()
+        self.take_from(self.keys.hash_one(prefix(source)), now)
+    }
+
+    /// The same where each name has a budget of its own at each source.
+    pub fn take_of(&self, source: IpAddr, name: u32, now: Mono) -> bool {
+        self.take_from(self.keys.hash_one((prefix(source), name)), now)
+    }
+
+    fn take_from(&self, hash: u64, now: Mono) -> bool {
+        let bucket = &self.full_at[hash as usize % BUCKETS];
+        let next = |full_at: u64| self.refill.take(Mono(full_at), 1, now).map(|next| next.0);
+        bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 }
 

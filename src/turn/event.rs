@@ -87,6 +87,15 @@ pub enum Event {
         /// The peer.
         peer: SocketAddr,
     },
+    /// An allocation asked for new peers faster than it may.
+    NewPeersLimited {
+        /// Its handle.
+        allocation: AllocationId,
+        /// The way to its client.
+        path: ClientPath,
+        /// The user; empty when anonymous.
+        user: Arc<[u8]>,
+    },
     /// A request was refused after, or for want of, authentication.
     Refused {
         /// By whom it came.

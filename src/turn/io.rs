@@ -52,6 +52,13 @@ pub enum Credit {
     Authenticated,
     /// It did not; the engine sends the answer if the source's budget allows.
     Unauthenticated,
+    /// It tried and failed: a wrong password, or a name that may not be used, which looks the same. Beyond the budget of
+    /// such failures the engine keeps the answer to itself and closes a stream. What is right is never held back, so
+    /// nobody can be locked out.
+    Failed {
+        /// CRC-32 of USERNAME: failures count per source and name.
+        name: u32,
+    },
 }
 
 /// The fast path: a range of the received bytes, with a few bytes before and behind it.

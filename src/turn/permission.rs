@@ -28,13 +28,13 @@ impl Permissions {
         self.position(peer).is_ok_and(|index| now < self.entries[index].expires)
     }
 
-    /// Whether every one of `peers` can be installed, counting those that are there already once.
-    pub fn has_room_for(&self, peers: &[IpAddr], entries_max: usize) -> bool {
+    /// How many of `peers` have no permission, each counted once. What ended must have been swept before.
+    pub fn count_new(&self, peers: &[IpAddr]) -> usize {
         let is_new = |index: usize| {
             let peer = peers[index];
             self.position(peer).is_err() && !peers[..index].contains(&peer)
         };
-        self.entries.len() + (0..peers.len()).filter(|index| is_new(*index)).count() <= entries_max
+        (0..peers.len()).filter(|index| is_new(*index)).count()
     }
 
     /// Installs a permission or moves its end; never to an earlier time. Says whether it is new.

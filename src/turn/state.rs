@@ -36,6 +36,7 @@ struct SavedAllocation {
     replay: Option<(TransactionId, Box<[u8]>, Mono)>,
     created: Mono,
     traffic: Traffic,
+    peers_full_at: Mono,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -75,6 +76,7 @@ impl Server {
             replay: allocation.replay.as_ref().map(|replay| (replay.id, replay.answer.clone(), replay.until)),
             created: allocation.created,
             traffic: allocation.traffic,
+            peers_full_at: allocation.peers_full_at,
         });
         let reservations = self.reservations.iter().map(|(token, until)| (*token, *until));
         Snapshot { allocations: allocations.collect(), reservations: reservations.collect() }
@@ -104,6 +106,7 @@ impl Server {
                 created: saved.created,
                 traffic: saved.traffic,
                 armed: Mono(u64::MAX),
+                peers_full_at: saved.peers_full_at,
                 key_reread_at: Mono(0),
             });
             self.arm(id);

@@ -146,6 +146,9 @@ impl Worker {
         let verdict = guarded(server, |server| server.handle_datagram(now, path_in, message, answer));
         let Ok(verdict) = verdict else { return self.contain(now, Some(&path_in)) };
         match verdict {
+            Verdict::Respond(credit) if !self.is_affordable(now, path, credit) => {
+                self.streams.close_guesser(now.mono, StreamId::from(path.link));
+            }
             Verdict::Respond(_) => {
                 let pieces = [self.answer.bytes(), &[], &[]];
                 // A connection that is gone, or goes because too much lies there, tells so through its end.

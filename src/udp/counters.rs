@@ -13,6 +13,10 @@ pub(super) struct Counters {
     dropped: [AtomicU64; DropReason::ALL.len()],
     /// Unauthenticated answers beyond a source's budget.
     unaffordable: AtomicU64,
+    /// Answers to wrong passwords beyond the budget of a source and name.
+    guesses: AtomicU64,
+    /// Requests for new peers that came too fast.
+    new_peers_limited: AtomicU64,
     /// Datagrams the system did not take.
     unsent: AtomicU64,
 }
@@ -24,6 +28,14 @@ impl Counters {
 
     pub(super) fn unaffordable(&self) {
         add_one(&self.unaffordable);
+    }
+
+    pub(super) fn guess(&self) {
+        add_one(&self.guesses);
+    }
+
+    pub(super) fn new_peers_limited(&self) {
+        add_one(&self.new_peers_limited);
     }
 
     /// Counts what could not be sent, and says so now and then.
@@ -44,6 +56,8 @@ impl Counters {
             dropped.map(|reason| (format!("{reason:?}"), sum(&|counters| &counters.dropped[reason as usize])));
         let others = [
             ("Unaffordable".to_owned(), sum(&|counters| &counters.unaffordable)),
+            ("Guesses".to_owned(), sum(&|counters| &counters.guesses)),
+            ("NewPeersLimited".to_owned(), sum(&|counters| &counters.new_peers_limited)),
             ("Unsent".to_owned(), sum(&|counters| &counters.unsent)),
         ];
         dropped.chain(others).filter(|(_, count)| *count > 0).collect()

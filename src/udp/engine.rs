@@ -28,7 +28,7 @@ use crate::rng;
 use crate::stream::tls::Certificates;
 use crate::stream::{StreamSettings, StreamShared, Streams};
 use crate::turn::address::WorkerId;
-use crate::turn::budget::Budget;
+use crate::turn::budget::{Budget, Refill};
 use crate::turn::nonce::Nonces;
 use crate::turn::policy::{OwnNet, PeerPolicy};
 use crate::turn::ports::{RelayAddresses, RelayPorts};
@@ -264,11 +264,17 @@ fn share(
     let relay = &config.relay;
     let ports =
         addresses.relay.iter().map(|ip| RelayPorts::new(*ip, relay.external.public_of(*ip), relay.ports.clone()));
+    let limits = &config.limits;
+    let failures = limits.auth_failures_per_minute;
+    let budgets = [
+        limits.unauthorized.map(|rate| Budget::new(rate, keys(rng))),
+        (failures > 0).then(|| Budget::filling(Refill::per_minute(failures, failures), keys(rng))),
+    ];
     Shared::new(
         Arc::clone(settings),
         RelayAddresses::new(ports.collect()),
         addresses.default_routes.clone(),
-        config.limits.unauthorized.map(|rate| Budget::new(rate, keys(rng))),
+        budgets,
         users,
         DescriptorBudget::new(descriptors.allocated_max),
     )

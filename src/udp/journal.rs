@@ -9,23 +9,27 @@ use crate::config::Rate;
 use crate::turn::Event;
 use crate::turn::address::WorkerId;
 use crate::turn::allocation::AllocationId;
-use crate::turn::budget::Budget;
-use crate::turn::time::Now;
+use crate::turn::budget::{Budget, Refill};
+use crate::turn::time::{Mono, Now};
 
 /// Refusals logged per source and second.
 const REFUSALS: Rate = Rate { per_sec: 1, burst: 1 };
+/// Refusals logged in all, per worker: forged sources are as many as somebody likes.
+const LINES: Rate = Rate { per_sec: 20, burst: 20 };
 
 /// Writes one worker's events to the log.
 #[derive(Debug)]
 pub(super) struct Journal {
     worker: WorkerId,
     refusals: Budget,
+    /// When as many lines as ever may be written at once.
+    lines_full_at: Mono,
     suppressed: u64,
 }
 
 impl Journal {
     pub(super) fn new(worker: WorkerId, seed: [u64; 4]) -> Journal {
-        Journal { worker, refusals: Budget::new(REFUSALS, seed), suppressed: 0 }
+        Journal { worker, refusals: Budget::new(REFUSALS, seed), lines_full_at: Mono(0), suppressed: 0 }
     }
 
     pub(super) fn write(&mut self, now: Now, event: &Event) {
@@ -66,6 +70,17 @@ impl Journal {
                         code = code.code(),
                         suppressed,
                         "request refused"
+                    );
+                }
+            }
+            Event::NewPeersLimited { path, user, .. } => {
+                if let Some(suppressed) = self.may_log(path.tuple.client.ip(), now) {
+                    warn!(
+                        transport = %path.tuple.transport.name(),
+                        client = %path.tuple.client,
+                        user = ?Text(user),
+                        suppressed,
+                        "new peers are asked for faster than new-peers-per-minute"
                     );
                 }
             }
@@ -110,11 +125,17 @@ impl Journal {
 
     /// How many lines were not written since the last one, if this one may be.
     fn may_log(&mut self, source: IpAddr, now: Now) -> Option<u64> {
-        if self.refusals.take(source, now.mono) {
-            return Some(std::mem::take(&mut self.suppressed));
+        let lines = Refill::new(LINES).take(self.lines_full_at, 1, now.mono);
+        match lines.filter(|_| self.refusals.take(source, now.mono)) {
+            Some(full_at) => {
+                self.lines_full_at = full_at;
+                Some(std::mem::take(&mut self.suppressed))
+            }
+            None => {
+                self.suppressed += 1;
+                None
+            }
         }
-        self.suppressed += 1;
-        None
     }
 }
 

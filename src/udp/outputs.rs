@@ -76,6 +76,9 @@ impl Worker {
             }
             Output::Event(event) => {
                 self.note_allocation(now, &event);
+                if let Event::NewPeersLimited { .. } = event {
+                    self.counters.new_peers_limited();
+                }
                 self.journal.write(now, &event);
             }
             Output::LookUpUser(_) | Output::OpenRelay(_) | Output::Claim(_) => {}
@@ -89,11 +92,14 @@ impl Worker {
 
     fn transmit(&mut self, now: Now, transmit: &Transmit) {
         let Transmit { to, bytes, credit } = transmit;
-        if to.tuple.transport.is_stream() {
+        let is_affordable = self.is_affordable(now, to, *credit);
+        if to.tuple.transport.is_stream() && !is_affordable {
+            self.streams.close_guesser(now.mono, StreamId::from(to.link));
+        } else if to.tuple.transport.is_stream() {
             let pieces = [&bytes[..], &[], &[]];
             // A connection that is gone tells so through its end.
             let _ = self.streams.send(now.mono, StreamId::from(to.link), pieces, Kind::Answer);
-        } else if self.is_affordable(now, to, *credit) {
+        } else if is_affordable {
             let sent = send_to(&self.listeners, to, bytes);
             sent.unwrap_or_else(|error| self.counters.unsent(&error));
         }

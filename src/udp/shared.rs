@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) default_routes: Vec<IpAddr>,
     pub(super) quotas: Arc<Quotas>,
     pub(super) budget: Option<Budget>,
+    /// Wrong passwords per source and name.
+    pub(super) failures: Option<Budget>,
     pub(super) users: Arc<dyn UserStore>,
     /// What is left for relay sockets and for the streams of clients with an allocation.
     pub(super) descriptors: DescriptorBudget,
@@ -42,13 +44,14 @@ impl Shared {
         settings: Arc<Settings>,
         relays: RelayAddresses,
         default_routes: Vec<IpAddr>,
-        budget: Option<Budget>,
+        [budget, failures]: [Option<Budget>; 2],
         users: Arc<dyn UserStore>,
         descriptors: DescriptorBudget,
     ) -> Shared {
         let limits = &settings.config.limits;
         let quotas = Quotas::new(limits.user_quota, limits.total_quota);
-        Shared { settings, relays, default_routes, quotas, budget, users, descriptors, reservations: Mutex::default() }
+        let reservations = Mutex::default();
+        Shared { settings, relays, default_routes, quotas, budget, failures, users, descriptors, reservations }
     }
 
     /// The relay addresses for a client that reached `server`: the configured ones; else the address the client reached,

@@ -128,8 +128,15 @@ impl Worker {
         self.end_disconnected(now);
     }
 
-    /// Over UDP an answer nobody earned may hit a forged source: each source has a budget of them.
+    /// Over UDP an answer nobody earned may hit a forged source: each source has a budget of them. Whoever guesses
+    /// passwords has another one, on streams as well.
     pub(super) fn is_affordable(&self, now: Now, path: &ClientPath, credit: Credit) -> bool {
+        if let (Credit::Failed { name }, Some(failures)) = (credit, &self.shared.failures)
+            && !failures.take_of(path.tuple.client.ip(), name, now.mono)
+        {
+            self.counters.guess();
+            return false;
+        }
         let is_free = credit == Credit::Authenticated || path.tuple.transport.is_stream();
         let source = path.tuple.client.ip();
         let may = is_free || self.shared.budget.as_ref().is_none_or(|budget| budget.take(source, now.mono));

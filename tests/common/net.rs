@@ -11,7 +11,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use turnserver::config::Profile;
 use turnserver::turn::address::{FiveTuple, ReservationToken, WorkerId};
-use turnserver::turn::budget::Budget;
+use turnserver::turn::budget::{Budget, Refill};
 use turnserver::turn::io::{ClientPath, Credit, Forward, OwnPeer};
 use turnserver::turn::ports::RelayAddresses;
 use turnserver::turn::quota::Quotas;
@@ -41,6 +41,9 @@ pub(crate) struct Inner {
     pub(super) quotas: Arc<Quotas>,
     pub(super) reservations: BTreeMap<ReservationToken, Reserved>,
     pub(super) budget: Option<Budget>,
+    pub(super) failures: Option<Budget>,
+    /// Streams that were closed as their clients guess passwords.
+    closed: Vec<FiveTuple>,
     pub(super) users: Users,
     pub(super) rng: ChaCha12Rng,
     pub(super) lookups: Pace,
@@ -78,6 +81,10 @@ impl World {
             quotas: Quotas::new(limits.user_quota, limits.total_quota),
             reservations: BTreeMap::new(),
             budget: limits.unauthorized.map(|rate| Budget::new(rate, [1, 2, 3, 4])),
+            failures: Some(limits.auth_failures_per_minute)
+                .filter(|count| *count > 0)
+                .map(|count| Budget::filling(Refill::per_minute(count, count), [5, 6, 7, 8])),
+            closed: Vec::new(),
             users: setup.users,
             rng: ChaCha12Rng::from_seed([setup.seed ^ 0x55; 32]),
             lookups: Pace::Prompt,
@@ -195,6 +202,11 @@ impl World {
     /// How many user look-ups were asked for since the last call.
     pub(crate) fn lookups(&self) -> usize {
         std::mem::take(&mut self.inner().lookup_count)
+    }
+
+    /// Streams closed since the last call, as their clients guess passwords.
+    pub(crate) fn closed(&self) -> Vec<FiveTuple> {
+        std::mem::take(&mut self.inner().closed)
     }
 
     /// Datagrams for own addresses that found no live allocation.
@@ -322,6 +334,14 @@ impl Inner {
     pub(super) fn answer_client(&mut self, path: &ClientPath, credit: Credit, bytes: &[u8]) {
         let is_free = credit == Credit::Authenticated || path.tuple.transport.is_stream();
         let ip = path.tuple.client.ip();
+        if let (Credit::Failed { name }, Some(failures)) = (credit, &self.failures)
+            && !failures.take_of(ip, name, self.now.mono)
+        {
+            if path.tuple.transport.is_stream() {
+                self.closed.push(path.tuple);
+            }
+            return;
+        }
         if is_free || self.budget.as_ref().is_none_or(|budget| budget.take(ip, self.now.mono)) {
             self.client_mail.entry(path.tuple).or_default().push_back(bytes.to_vec());
         }

@@ -144,6 +144,28 @@ fn a_secret_from_a_documentation_is_refused() {
 }
 
 #[test]
+fn a_password_that_everybody_knows_is_refused() {
+    for (user, message) in [
+        ("turn:changeme", "user: the password of \"turn\" is an example from a documentation"),
+        ("user:joshua", "user: the password of \"user\" is an example"),
+        ("turn:turn", "user: the password of \"turn\" is its name"),
+    ] {
+        let line = format!("-r r -a -u {user}");
+        assert!(warnings(load_line(&line)).contains(message), "coturn's users go on: {line}");
+        for profile in ["default", "hardened"] {
+            assert!(problems(load_line(&format!("{line} --profile={profile}"))).contains(message), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_short_secret_is_doubtful() {
+    let text = warnings(load_line("-r r --static-auth-secret=0123456789abcde"));
+    assert!(text.contains("--static-auth-secret: the secret is shorter than 16 bytes"), "{text}");
+    assert_eq!(warnings(load_line("-r r --static-auth-secret=0123456789abcdef")), "");
+}
+
+#[test]
 fn a_realm_is_needed_where_credentials_are() {
     for loaded in [load_line("-u a:b"), load_line("--use-auth-secret --static-auth-secret=s1")] {
         assert_eq!(loaded.as_ref().unwrap().config.auth.realm, "turnserver");

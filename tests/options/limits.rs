@@ -119,3 +119,42 @@ pub(crate) fn strangers_get_so_many_answers_a_second() {
     assert_bounded(answers_to_strangers(&hardened, 300), 50.0, 10.0);
     assert_eq!(Client::tcp(hardened.addr).binding().code(), 0, "a stream has shown its address");
 }
+
+/// How many of 50 wrong passwords of alice are answered; a right one is, in any case.
+fn answered_guesses(server: &Server) -> usize {
+    let mut client = alice(server);
+    client.relayed();
+    let mut guesser = Client::udp(server.addr).with_user(crate::ALICE.0, "a guess");
+    assert_eq!(guesser.allocate().code(), 401);
+    (0..49).for_each(|_| guesser.send_signed_refresh());
+    assert_eq!(alice(server).allocate().code(), 0, "the right password passes at once");
+    guesser.settle();
+    guesser.unread() + 1
+}
+
+pub(crate) fn wrong_passwords_are_answered_so_often() {
+    // One comes back every 20 s, should the machine be that slow.
+    let answered = answered_guesses(&start(&["--auth-failures-per-minute=3"]));
+    assert!((3..=5).contains(&answered), "{answered} answers");
+    assert_eq!(answered_guesses(&start(&[])), 50, "coturn's profile has no bound");
+    assert_eq!(answered_guesses(&start(&["--auth-failures-per-minute=0", "--profile=default"])), 50);
+    let server = start(&["--auth-failures-per-minute=1"]);
+    let mut guesser = Client::tcp(server.addr).with_user(crate::ALICE.0, "a guess");
+    assert_eq!(guesser.allocate().code(), 401);
+    guesser.send_signed_refresh();
+    assert!(guesser.is_closed(), "a stream is closed instead");
+}
+
+pub(crate) fn an_allocation_gets_so_many_new_peers() {
+    let peer = |index: u8| [9, 9, 9, index].into();
+    let codes = |server: &Server| {
+        let mut client = alice(server);
+        client.relayed();
+        (0..100).map(|index| client.permit(peer(index)).code()).collect::<Vec<_>>()
+    };
+    let server = start(&["--new-peers-per-minute=1"]);
+    let granted = codes(&server).iter().filter(|code| **code == 0).count();
+    assert!((64..=65).contains(&granted), "the first 64 at once, then one a minute: {granted}");
+    assert!(server.log.find(&["WARN", "new peers are asked for faster", "user=\"alice\""]).is_some());
+    assert!(codes(&start(&[])).iter().all(|code| *code == 0), "coturn's profile has no bound");
+}

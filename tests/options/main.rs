@@ -99,6 +99,8 @@ options! {
     "permission-lifetime" => limits::a_permission_ends,
     "unauthorized-ratelimit" => limits::strangers_get_so_many_answers,
     "unauthorized-ratelimit-rps" => limits::strangers_get_so_many_answers_a_second,
+    "auth-failures-per-minute" => limits::wrong_passwords_are_answered_so_often,
+    "new-peers-per-minute" => limits::an_allocation_gets_so_many_new_peers,
     "rfc5766-channel-numbers" => protocol::upper_channel_numbers_need_to_be_opened,
     "channel-extends-permission" => protocol::a_channel_may_keep_its_permission,
     "fingerprint" => protocol::fingerprint_is_on_every_message,

@@ -229,6 +229,7 @@ pub(crate) fn reasons() -> [CloseReason; CloseReason::COUNT] {
         Idle,
         Stuck,
         Overfull,
+        Guessing,
         Server,
     ]
 }

@@ -69,7 +69,7 @@ fn a_changed_password_is_found_on_a_live_allocation() {
 // Our rules: the database is asked at most once per user and second.
 #[test]
 fn wrong_passwords_on_a_live_allocation_ask_the_database_once_a_second() {
-    let world = World::of(Profile::Default);
+    let world = Setup::with(Profile::Default, "auth-failures-per-minute = 0").build();
     let client = allocated(&world);
     let wrong = world.client().at(&client.tuple().client.to_string()).login(b"alice", b"wrong");
     let wrong = wrong.with_nonce(client.nonce());

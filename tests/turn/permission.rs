@@ -160,7 +160,7 @@ fn one_forbidden_peer_refuses_the_whole_list() {
 #[test]
 fn a_full_table_refuses_the_request_and_keeps_what_it_has() {
     for (profile, max) in [(Profile::Default, 256), (Profile::Hardened, 256), (Profile::Coturn, 1024)] {
-        let world = World::of(profile);
+        let world = Setup::of(profile).tune(|config| config.limits.new_peers_per_minute = 0).build();
         let client = allocated(&world);
         for first in (0..max - 16).step_by(60) {
             let peers: Vec<_> = (first..(first + 60).min(max - 16)).map(public).collect();

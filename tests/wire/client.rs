@@ -181,6 +181,12 @@ impl Client {
         self.link.send(&message).expect("the server is there");
     }
 
+    /// Sends a Refresh with the credentials it has and does not wait.
+    pub(crate) fn send_signed_refresh(&mut self) {
+        let (message, _) = self.signed(Method::REFRESH, |_| {});
+        self.link.send(&message).expect("the server is there");
+    }
+
     /// Whether the server closes the connection, waited for.
     pub(crate) fn is_closed(&mut self) -> bool {
         let deadline = Deadline::new();
@@ -224,18 +230,18 @@ impl Client {
     /// Sends an Allocate request and does not wait.
     pub(crate) fn send_allocate(&mut self) {
         let transport = |writer: &mut Writer<'_>| writer.attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
-        let (message, _) = self.request(Method::ALLOCATE, transport);
+        let (message, _) = self.signed(Method::ALLOCATE, transport);
         self.link.send(&message).expect("the server is there");
     }
 
     /// Asks once, with what is known of the last challenge.
     pub(crate) fn ask_once(&mut self, method: Method, body: impl Fn(&mut Writer<'_>)) -> Reply {
-        let (message, id) = self.request(method, body);
+        let (message, id) = self.signed(method, body);
         self.exchange(&message, id).unwrap_or_else(|| panic!("no answer to {method:?}"))
     }
 
-    /// A request, signed as far as the client can.
-    fn request(&self, method: Method, body: impl Fn(&mut Writer<'_>)) -> (Vec<u8>, TransactionId) {
+    /// A request with the credentials it has.
+    pub(crate) fn signed(&self, method: Method, body: impl Fn(&mut Writer<'_>)) -> (Vec<u8>, TransactionId) {
         let credentials = self.credentials.as_ref().zip(self.challenge.as_ref()).filter(|_| method != Method::BINDING);
         write(MessageType { method, class: Class::Request }, |writer| {
             body(writer);

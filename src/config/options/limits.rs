@@ -6,6 +6,8 @@ const LIMITS: Definition = Definition { category: Category::Limits, reloadable: 
 
 const COUNT: Kind = Kind::Integer { min: 0, max: u32::MAX as i64, alone: None };
 
+const RATE: Kind = Kind::Integer { min: 0, max: 1_000_000, alone: None };
+
 const fn seconds(alone: i64) -> Kind {
     Kind::Integer { min: 1, max: YEAR_SECS, alone: Some(alone) }
 }
@@ -72,6 +74,26 @@ pub(super) static OPTIONS: &[Definition] = &[
         doc: "That bound in answers per second; implies unauthorized-ratelimit.",
         more: "Five seconds' worth may come at once (in the coturn profile one). An office behind one NAT must pass.",
         apply: |raw, it| it.integer().map(|rate| raw.unauthorized_ratelimit_rps = it.at(rate)),
+        ..LIMITS
+    },
+    Definition {
+        name: "auth-failures-per-minute",
+        kind: RATE,
+        default: by_profile("20", "0", "20"),
+        doc: "Wrong passwords answered a minute, per source address and user name; 0: all.",
+        more: "Above it UDP clients hear nothing and streams are closed. Right ones are served all the same, so nobody \
+               can be locked out.",
+        apply: |raw, it| it.integer().map(|count| raw.auth_failures_per_minute = it.at(count)),
+        ..LIMITS
+    },
+    Definition {
+        name: "new-peers-per-minute",
+        kind: RATE,
+        default: by_profile("60", "0", "60"),
+        doc: "New peer addresses an allocation may be given a minute; 0: no bound.",
+        more: "Scanning a network through the relay takes many. The first 64 may come at once; renewing a permission is \
+               free.",
+        apply: |raw, it| it.integer().map(|count| raw.new_peers_per_minute = it.at(count)),
         ..LIMITS
     },
 ];

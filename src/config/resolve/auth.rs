@@ -4,12 +4,35 @@ use std::collections::HashMap;
 
 use super::super::profile::Rules;
 use super::super::raw::{Placed, Raw};
-use super::super::{Auth, AuthMode, Profile, User};
+use super::super::{Auth, AuthMode, Profile, User, UserSecret};
 use super::Found;
 use crate::config::error::Place;
 
 /// Secrets that stand in documentation, the last one in our own, so that anybody could sign with them.
-const EXAMPLE_SECRETS: &[&str] = &["north", "changeme", "secret", "logen", "a long random text of your own"];
+const EXAMPLE_SECRETS: &[&str] = &[
+    "north",
+    "changeme",
+    "change-me",
+    "secret",
+    "logen",
+    "coturn",
+    "joshua",
+    "password",
+    "static-auth-secret",
+    "a long random text of your own",
+];
+
+/// Passwords that come with packages and examples.
+const EXAMPLE_PASSWORDS: &[&str] =
+    &["changeme", "change-me", "coturn", "joshua", "north", "youhavetochooseapassword", "a-password-of-her-own"];
+
+/// A secret that is shorter can be found by whoever sees one credential (128 bits, if it is random).
+const SECRET_LEN_MIN: usize = 16;
+
+/// What is doubtful about a secret by its length.
+pub fn short_secret(text: &str) -> Option<String> {
+    (text.len() < SECRET_LEN_MIN).then(|| format!("the secret is shorter than {SECRET_LEN_MIN} bytes"))
+}
 
 /// Whether documentation uses this secret, so that anybody may know it.
 pub fn is_example_secret(text: &str) -> bool {
@@ -40,7 +63,7 @@ fn secrets(raw: &Raw, found: &mut Found) -> Vec<String> {
     let mut secrets: Vec<String> = Vec::new();
     for secret in &raw.secrets {
         let text = secret.value.as_str();
-        if text.is_empty() {
+        if text.trim().is_empty() {
             found.wrong(&secret.place, "static-auth-secret: the secret is empty", "use a long random text");
         } else if is_example_secret(text) {
             let message = "static-auth-secret: the secret is an example from a documentation, known to everybody";
@@ -48,6 +71,9 @@ fn secrets(raw: &Raw, found: &mut Found) -> Vec<String> {
                 Profile::Coturn => found.doubtful(&secret.place, message, "use a long random text"),
                 Profile::Default | Profile::Hardened => found.wrong(&secret.place, message, "use a long random text"),
             }
+        } else if let Some(short) = short_secret(text) {
+            let message = format!("static-auth-secret: {short}");
+            found.doubtful(&secret.place, message, "whoever sees a credential can try secrets at leisure");
         }
         if !secrets.contains(&secret.value) {
             secrets.push(secret.value.clone());
@@ -61,6 +87,7 @@ fn users(raw: &Raw, found: &mut Found) -> Vec<User> {
     let mut users: Vec<User> = Vec::with_capacity(raw.users.len());
     let mut index_of = HashMap::with_capacity(raw.users.len());
     for Placed { value: user, place } in &raw.users {
+        judge_password(raw, user, place, found);
         let index = *index_of.entry(user.name.as_str()).or_insert(users.len());
         match users.get_mut(index) {
             None => users.push(user.clone()),
@@ -72,6 +99,22 @@ fn users(raw: &Raw, found: &mut Found) -> Vec<User> {
         }
     }
     users
+}
+
+/// A password that everybody knows is as good as none. Who runs it with coturn is told, and served.
+fn judge_password(raw: &Raw, user: &User, place: &Place, found: &mut Found) {
+    let UserSecret::Password(password) = &user.secret else { return };
+    let message = if EXAMPLE_PASSWORDS.contains(&password.as_str()) {
+        format!("user: the password of {:?} is an example from a documentation, known to everybody", user.name)
+    } else if **password == user.name {
+        format!("user: the password of {:?} is its name", user.name)
+    } else {
+        return;
+    };
+    match raw.profile {
+        Profile::Coturn => found.doubtful(place, message, "use a random text"),
+        Profile::Default | Profile::Hardened => found.wrong(place, message, "use a random text"),
+    }
 }
 
 fn mode(raw: &Raw, rules: &Rules, found: &mut Found) -> AuthMode {

@@ -4,7 +4,7 @@
 mod auth;
 mod relay;
 
-pub use auth::is_example_secret;
+pub use auth::{is_example_secret, short_secret};
 
 use std::net::IpAddr;
 
@@ -139,6 +139,8 @@ fn limits(raw: &Raw, rules: &Rules) -> Limits {
         reservation_secs: rules.reservation_secs,
         unauthorized: limited
             .then(|| Rate { per_sec: rate.value, burst: rate.value.saturating_mul(rules.unauthorized_burst_secs) }),
+        auth_failures_per_minute: raw.auth_failures_per_minute.value,
+        new_peers_per_minute: raw.new_peers_per_minute.value,
     }
 }
 

@@ -178,6 +178,7 @@ impl Server {
             created: now.mono,
             traffic: Traffic::default(),
             armed: Mono(u64::MAX),
+            peers_full_at: Mono(0),
             key_reread_at: Mono(0),
         });
         self.arm(id);

@@ -41,15 +41,13 @@ pub(super) fn handle(server: &mut Server, now: Now, request: &Request<'_, '_>) -
             BindError::TableFull => ErrorCode::INSUFFICIENT_CAPACITY,
         },
     )?;
-    if !allocation.permissions.has_room_for(&[peer.ip()], usize::from(limits.permissions_max)) {
-        return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
-    }
 
     let expires = now.mono.plus_secs(limits.channel_lifetime_secs);
     let permitted_until = match config.protocol.channel_extends_permission {
         true => expires,
         false => now.mono.plus_secs(limits.permission_lifetime_secs),
     };
+    server.admit(now, id, &[peer.ip()])?;
     let allocation = server.allocations.get_mut(id).expect("allocation_of names live allocations");
     let is_new_permission = allocation.permissions.install(peer.ip(), permitted_until, now.mono);
     allocation.channels.bind(Channel { number, peer, own, expires });

@@ -37,11 +37,8 @@ pub(super) fn handle(server: &mut Server, now: Now, request: &Request<'_, '_>) -
     if peers.iter().any(|peer| !server.settings.policy.permits(*peer)) {
         return Err(ErrorCode::FORBIDDEN.into());
     }
-    let limits = &server.settings.config.limits;
-    if !allocation.permissions.has_room_for(&peers, usize::from(limits.permissions_max)) {
-        return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
-    }
-    let expires = now.mono.plus_secs(limits.permission_lifetime_secs);
+    server.admit(now, id, &peers)?;
+    let expires = now.mono.plus_secs(server.settings.config.limits.permission_lifetime_secs);
     let allocation = server.allocations.get_mut(id).expect("allocation_of names live allocations");
     peers.retain(|peer| allocation.permissions.install(*peer, expires, now.mono));
     for peer in peers {
