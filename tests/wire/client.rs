@@ -59,6 +59,11 @@ impl Client {
         Client::over(Link::Tls(Box::new(stream), Vec::new()))
     }
 
+    /// The same from an address of this machine.
+    pub(crate) fn udp_from(source: IpAddr, server: SocketAddr) -> Client {
+        Client::over(Link::udp_from(source, server))
+    }
+
     /// A client over TCP.
     pub(crate) fn tcp(server: SocketAddr) -> Client {
         Client::over(Link::tcp(server))
@@ -168,11 +173,41 @@ impl Client {
         self.inbox.drain(..).map(|bytes| Received::parse(&bytes)).collect()
     }
 
+    /// The same as they came, whatever they are.
+    pub(crate) fn pending_bytes(&mut self) -> Vec<Vec<u8>> {
+        self.inbox.drain(..).collect()
+    }
+
+    /// Takes what is there, over UDP; nothing is waited for.
+    pub(crate) fn take_in(&mut self) {
+        while let Some(bytes) = self.link.take().expect("the server is there") {
+            self.inbox.push_back(bytes);
+        }
+    }
+
     /// Returns when the server has dealt with everything that was sent to it, by this client or to its relayed address,
     /// before the call. Two questions: whatever was ready together with the first one is done before the second one.
     pub(crate) fn settle(&mut self) {
         self.binding();
         self.binding();
+    }
+
+    /// Asks for another lifetime once, with what is known of the last challenge.
+    pub(crate) fn refresh_once(&mut self) -> Reply {
+        self.ask_once(Method::REFRESH, |writer| writer.attribute_u32(AttributeType::LIFETIME, 600))
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
+        self.link.send(bytes).expect("the server is there");
+    }
+
+    /// Its connection, which goes on without it.
+    pub(crate) fn into_tcp(self) -> TcpStream {
+        match self.link {
+            Link::Tcp(stream, _) => stream,
+            _ => panic!("a client over TCP"),
+        }
     }
 
     /// Sends a Binding request and does not wait.

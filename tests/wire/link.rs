@@ -22,7 +22,12 @@ impl Link {
     /// A socket that only `server` can answer.
     pub(crate) fn udp(server: SocketAddr) -> Link {
         let any = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
-        let socket = bind_unused((any, 0).into());
+        Link::udp_from(any, server)
+    }
+
+    /// The same from an address of this machine.
+    pub(crate) fn udp_from(source: IpAddr, server: SocketAddr) -> Link {
+        let socket = bind_unused((source, 0).into());
         socket.connect(server).expect("a route to the server");
         Link::Udp(socket)
     }
@@ -59,6 +64,20 @@ impl Link {
             Link::Udp(socket) => socket.send(message).map(drop),
             Link::Tcp(stream, _) => stream.write_all(message),
             Link::Tls(stream, _) => stream.write_all(message).and_then(|()| stream.flush()),
+        }
+    }
+
+    /// A datagram that is there already.
+    pub(crate) fn take(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let Link::Udp(socket) = self else { panic!("datagrams only") };
+        socket.set_nonblocking(true)?;
+        let mut datagram = vec![0; 65_536];
+        let taken = socket.recv(&mut datagram);
+        socket.set_nonblocking(false)?;
+        match taken {
+            Ok(len) => Ok(Some(datagram[..len].to_vec())),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

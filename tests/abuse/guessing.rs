@@ -1,0 +1,145 @@
+//! T08, T10: trying passwords, and finding out who exists.
+
+use std::time::Duration;
+
+use turnserver::auth::rest;
+use turnserver::clock;
+use turnserver::config::Profile;
+use turnserver::stun::Method;
+use turnserver::turn::address::Transport;
+
+use crate::wire::Client;
+use crate::world::{ALICE, BOB, Setup, TestClient, WALL_START, World};
+use crate::{ALICE as WIRE_ALICE, launch};
+
+/// Tries so many wrong passwords and says how many were answered; all answers are 401.
+fn guess(client: &TestClient, times: usize) -> usize {
+    let allocate = || client.request(Method::ALLOCATE).transport(17).once();
+    (0..times).filter_map(|_| allocate()).inspect(|reply| assert_eq!(reply.code(), 401)).count()
+}
+
+/// A guesser of somebody's password at an address.
+fn guesser(world: &World, name: &str, at: &str) -> TestClient {
+    let client = world.client().at(at).login(name.as_bytes(), b"a guess");
+    client.nonce();
+    client
+}
+
+#[test]
+fn t08_twenty_guesses_a_minute_are_answered() {
+    for profile in [Profile::Default, Profile::Hardened] {
+        let world = World::of(profile);
+        let client = guesser(&world, ALICE.name, "203.0.113.7:1000");
+        assert_eq!(guess(&client, 1000), 20, "{profile}: a thousand in one second");
+        world.advance(30);
+        assert_eq!(guess(&client, 1000), 10, "{profile}: half a minute later");
+        let other_port = guesser(&world, ALICE.name, "203.0.113.7:2000");
+        assert_eq!(guess(&other_port, 1000), 0, "{profile}: a port is no other source");
+    }
+    let world = World::of(Profile::Coturn);
+    assert_eq!(guess(&guesser(&world, ALICE.name, "203.0.113.7:1000"), 1000), 1000, "coturn answers all");
+}
+
+/// Nobody can be locked out, neither the user nor those who share an address with the guesser.
+#[test]
+fn t08_the_right_password_passes_whatever_was_tried() {
+    let world = World::of(Profile::Default);
+    let client = guesser(&world, ALICE.name, "203.0.113.7:1000");
+    assert_eq!(guess(&client, 1000), 20);
+    let right = world.client().at("203.0.113.7:3000");
+    assert!(right.allocate().is_ok(), "from the same address");
+    assert!(world.client().at("203.0.113.8:3000").allocate().is_ok(), "from another one");
+    assert!(world.client().at("203.0.113.7:4000").named(BOB).allocate().is_ok(), "somebody else there");
+    let typo = guesser(&world, BOB.name, "203.0.113.7:5000");
+    assert_eq!(guess(&typo, 100), 20, "who mistypes another name is told so");
+    let elsewhere = guesser(&world, ALICE.name, "203.0.113.8:5000");
+    assert_eq!(guess(&elsewhere, 100), 20, "or the same name elsewhere");
+    assert_eq!(right.refresh(None), Ok(600));
+    assert_eq!(
+        world.client().at("203.0.113.7:6000").request(Method::ALLOCATE).bare().code(),
+        401,
+        "a challenge is none"
+    );
+}
+
+/// An IPv6 customer has a /64: moving within it makes no other source.
+#[test]
+fn t08_a_network_of_ipv6_is_one_source() {
+    let world = World::of(Profile::Default);
+    let at = |suffix: usize| guesser(&world, ALICE.name, &format!("[2001:db8:0:7::{suffix:x}]:1000"));
+    assert_eq!((1..200).map(|suffix| guess(&at(suffix), 1)).sum::<usize>(), 20);
+    assert_eq!(guess(&guesser(&world, ALICE.name, "[2001:db8:0:8::1]:1000"), 100), 20);
+}
+
+#[test]
+fn t08_a_stream_that_guesses_is_closed() {
+    let world = World::of(Profile::Default);
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let at = format!("203.0.113.{}:1000", transport as u8 + 7);
+        let client = world.client().over(transport).at(&at).login(b"alice", b"a guess");
+        client.nonce();
+        assert_eq!((guess(&client, 20), world.closed().len()), (20, 0));
+        assert_eq!((guess(&client, 1), world.closed()), (0, vec![client.tuple()]));
+    }
+}
+
+/// A wrong password on one's own allocation counts as well, although no database is asked.
+#[test]
+fn t08_a_live_allocation_is_no_place_to_guess() {
+    let world = World::of(Profile::Default);
+    let client = world.client();
+    client.allocate().expect("an allocation");
+    let wrong = world.client().at(&client.tuple().client.to_string()).login(b"alice", b"a guess");
+    let wrong = wrong.with_nonce(client.nonce());
+    let answered = (0..100).filter(|_| wrong.request(Method::REFRESH).once().is_some()).count();
+    assert_eq!((answered, client.refresh(None)), (20, Ok(600)));
+}
+
+/// One code, one length, one set of attributes, whoever was named, and the same patience with all of them.
+#[test]
+fn t10_answers_do_not_tell_who_exists() {
+    let named = World::of(Profile::Default);
+    let names = |world: &World, names: &[&str]| {
+        let mut answers = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            let client = guesser(world, name, &format!("203.0.113.{}:1000", index + 1));
+            let reply = client.request(Method::ALLOCATE).transport(17).once().expect("an answer");
+            answers.push((reply.code(), reply.bytes().len(), reply.kinds(), guess(&client, 100)));
+        }
+        assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+        assert_eq!((answers[0].0, answers[0].3), (401, 19));
+    };
+    names(&named, &[ALICE.name, BOB.name, "nobody", "ALICE", ""]);
+    let timed = Setup::of(Profile::Default).secrets(&["a-secret-of-the-operator"]).build();
+    let (over, ahead, valid) = (WALL_START - 1, WALL_START + 30 * 86_400, WALL_START + 60);
+    names(&timed, &[&format!("{valid}:fred"), &format!("{over}:fred"), &format!("{ahead}:fred"), "fred"]);
+    // An expired name with its right password is no more welcome than one with a wrong one.
+    let name = format!("{over}:fred");
+    let password = rest::password(b"a-secret-of-the-operator", name.as_bytes());
+    assert_eq!(timed.client().login(name.as_bytes(), password.as_bytes()).allocate(), Err(401));
+}
+
+/// The row's t-test asks for a machine that does nothing else; here the kinds take turns, so that whatever else the
+/// machine does hits all alike, and their medians may differ by a fifth. Without the work for unknown names they differ
+/// by more.
+#[test]
+fn t10_time_does_not_tell_who_exists() {
+    const ROUNDS: usize = 1500;
+    let server = launch(&["--auth-failures-per-minute=0", "--unauthorized-ratelimit=off"]).start();
+    let names = [WIRE_ALICE.0, "nobo1"];
+    let mut clients = names.map(|name| Client::udp(server.addr).with_user(name, "a guess"));
+    clients.iter_mut().for_each(|client| assert_eq!(client.allocate().code(), 401));
+    let mut spans = names.map(|_| Vec::with_capacity(ROUNDS));
+    for round in 0..2 * ROUNDS {
+        let kind = [0, 1, 1, 0][round % 4];
+        let begin = clock::now().mono;
+        assert_eq!(clients[kind].refresh_once().code(), 401);
+        spans[kind].push(clock::now().mono.since(begin));
+    }
+    let median = |spans: &mut Vec<Duration>| {
+        spans.sort_unstable();
+        spans[spans.len() / 2].as_secs_f64()
+    };
+    let [known, unknown] = spans.each_mut().map(median);
+    assert!((0.8..1.25).contains(&(known / unknown)), "known {known} s, unknown {unknown} s");
+}

@@ -1,0 +1,42 @@
+//! What a process takes of the machine.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::wire::Server;
+
+/// Reads what the system counts of a server.
+pub(crate) struct Meter {
+    proc: PathBuf,
+}
+
+impl Meter {
+    pub(crate) fn of(server: &Server) -> Meter {
+        Meter { proc: format!("/proc/{}", server.pid()).into() }
+    }
+
+    /// Resident memory.
+    pub(crate) fn kib(&self) -> u64 {
+        let status = fs::read_to_string(self.proc.join("status")).expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number")
+    }
+
+    /// Open descriptors.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(self.proc.join("fd")).expect("the server runs").count()
+    }
+
+    /// Time its threads spent on a processor.
+    pub(crate) fn busy(&self) -> Duration {
+        let threads = fs::read_dir(self.proc.join("task")).expect("the server runs").flatten();
+        // A thread that ended between the two readings has nothing to tell.
+        let spent = threads.filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
+        spent.map(|text| text.split_whitespace().next().and_then(|nanos| nanos.parse().ok())).map(of_nanos).sum()
+    }
+}
+
+fn of_nanos(nanos: Option<u64>) -> Duration {
+    Duration::from_nanos(nanos.expect("the system counts the time of threads"))
+}
