@@ -121,6 +121,8 @@ pub struct Auth {
     pub separator: char,
     /// How far ahead the timestamp of a time-limited name may lie; none: no bound.
     pub timestamp_ahead_secs_max: Option<u64>,
+    /// An allocation ends with the time-limited credential it was made with.
+    pub strict_expiry: bool,
     /// How long a nonce lives; 0: for ever.
     pub nonce_lifetime_secs: u32,
     /// A file that holds one more secret; made on first start when missing.

@@ -72,7 +72,7 @@ fn t37_several_secrets_are_in_force_at_once() {
     assert_eq!(both.client().login(name.as_bytes(), other.as_bytes()).allocate(), Err(401));
 }
 
-/// An allocation outlives its credential, as coturn's does; nothing new is made with it. Beyond: cutting it off.
+/// An allocation outlives its credential, as coturn's does; nothing new is made with it. Beyond: revoking one.
 #[test]
 fn t38_a_credential_that_is_over_makes_nothing_new() {
     for profile in [Profile::Default, Profile::Coturn] {
@@ -89,4 +89,32 @@ fn t38_a_credential_that_is_over_makes_nothing_new() {
         assert_eq!(client.refresh(Some(0)), Ok(0), "{profile}");
         assert_eq!((copy.allocate(), copy.refresh(None)), (Err(401), Err(401)), "{profile}: it does not come back");
     }
+}
+
+#[test]
+fn t38_with_strict_expiry_an_allocation_ends_with_its_credential() {
+    for setup in [Setup::of(Profile::Hardened), Setup::with(Profile::Coturn, "strict-expiry = true")] {
+        let world = setup.secrets(&[SECRET]).build();
+        let name = format!("{}:user", WALL_START + 100);
+        let (client, idle) = (holder(&world, &name, SECRET), holder(&world, &name, SECRET));
+        assert!(client.allocate().is_ok() && idle.allocate().is_ok());
+        world.advance(50);
+        assert_eq!(client.refresh(Some(3600)), Ok(51), "its last second included");
+        world.advance(49);
+        assert_eq!((client.refresh(None), world.allocations()), (Ok(2), 2));
+        world.advance(6);
+        assert_eq!((world.allocations(), client.refresh(None), client.allocate()), (0, Err(401), Err(401)));
+    }
+    // A clock that jumps ahead takes the credential with it.
+    let world = Setup::of(Profile::Hardened).secrets(&[SECRET]).build();
+    let client = holder(&world, &format!("{}:user", WALL_START + 1000), SECRET);
+    assert!(client.allocate().is_ok());
+    world.jump(2000);
+    assert_eq!(client.refresh(None), Ok(1));
+    world.advance(2);
+    assert_eq!((world.allocations(), client.refresh(None)), (0, Err(401)));
+    // Static users have no end.
+    let world = World::of(Profile::Hardened);
+    let client = world.client();
+    assert_eq!((client.allocate().is_ok(), client.refresh(None)), (true, Ok(600)));
 }

@@ -97,6 +97,22 @@ pub(crate) fn the_separator_stands_between_time_and_name() {
     assert_eq!(allocate_as(&server, &timed_name('#', "carol"), SECRET), 0);
 }
 
+pub(crate) fn an_allocation_may_end_with_its_credential() {
+    let secret = format!("--static-auth-secret={SECRET}");
+    let granted = |args: &[&str]| {
+        let server = Launch::new(&[&secret, "--realm=r.example"]).and(args).start();
+        let name = format!("{}:bob", clock::now().wall.0 + 100);
+        let reply = Client::udp(server.addr).with_timed_name(&name, SECRET).allocate();
+        assert_eq!(reply.code(), 0);
+        reply.lifetime()
+    };
+    assert_eq!((granted(&[]), granted(&["--profile=hardened", "--strict-expiry=off"])), (600, 600));
+    for strict in [&["--strict-expiry"][..], &["--profile=hardened"]] {
+        let lifetime = granted(strict);
+        assert!((60..=101).contains(&lifetime), "{strict:?}: {lifetime} s for a credential of 100 s");
+    }
+}
+
 pub(crate) fn lt_cred_mech_asks_for_credentials() {
     let asks = Launch::new(&["--lt-cred-mech", "--realm=r.example"]).start();
     assert_eq!(unauthenticated_allocate(&asks).code(), 401, "without users there is a challenge, and nobody meets it");

@@ -1,6 +1,6 @@
 //! Who may allocate.
 
-use super::{BASE, Category, Definition, Kind, always, described};
+use super::{BASE, Category, Definition, Kind, always, by_profile, described};
 
 const AUTH: Definition = Definition { category: Category::Auth, reloadable: true, ..BASE };
 
@@ -55,6 +55,14 @@ pub(super) static OPTIONS: &[Definition] = &[
         default: always(":"),
         doc: "Stands between expiry time and name in the user name of a time-limited credential.",
         apply: |raw, it| it.character().map(|character| raw.separator = it.at(character)),
+        ..AUTH
+    },
+    Definition {
+        name: "strict-expiry",
+        default: by_profile("false", "false", "true"),
+        doc: "End an allocation when the time-limited credential it was made with ends.",
+        more: "Off, it lives as long as its client refreshes it; no new one is made with the credential either way.",
+        apply: |raw, it| it.switch().map(|on| raw.strict_expiry = it.at(on)),
         ..AUTH
     },
     Definition {

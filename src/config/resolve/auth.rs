@@ -54,6 +54,7 @@ pub(super) fn auth(raw: &Raw, rules: &Rules, found: &mut Found) -> Auth {
         secrets: if mode == AuthMode::SharedSecret { secrets } else { Vec::new() },
         separator: raw.separator.value,
         timestamp_ahead_secs_max: rules.timestamp_ahead_secs_max,
+        strict_expiry: raw.strict_expiry.value,
         nonce_lifetime_secs: raw.stale_nonce.value,
         secret_file: raw.secret_file.as_ref().map(|path| path.value.clone()),
     }

@@ -51,7 +51,7 @@ pub(super) fn handle(
         return Err(ErrorCode::FORBIDDEN.into());
     }
     let wish = read_wish(server, message)?;
-    let lifetime_secs = server.negotiate_lifetime(message)?;
+    let lifetime_secs = server.negotiate_lifetime(now, message, &caller.user)?;
     let reserves = match &wish {
         Wish::Open { even: Some(EvenPort::EvenAndReserve(token)), .. } => Some(*token),
         _ => None,

@@ -13,6 +13,8 @@ use super::answer::{AnswerBuf, Reject, Success};
 use super::client::Request;
 use super::server::Server;
 use super::time::Now;
+use crate::auth::rest::TimedName;
+use crate::config::AuthMode;
 use crate::stun::{AttributeType, ErrorCode, Message, Method};
 
 /// Calls the handler of an authenticated request.
@@ -25,7 +27,7 @@ pub(super) fn dispatch(
 ) -> Result<Success, Reject> {
     match request.message.kind().method {
         Method::ALLOCATE => allocate::handle(server, now, request, caller, answer),
-        Method::REFRESH => refresh::handle(server, now, request),
+        Method::REFRESH => refresh::handle(server, now, request, caller),
         Method::CREATE_PERMISSION => create_permission::handle(server, now, request),
         Method::CHANNEL_BIND => channel_bind::handle(server, now, request),
         method => unreachable!("{method:?} is not let through to here"),
@@ -49,14 +51,25 @@ impl Server {
         }
     }
 
-    /// The lifetime a request gets (RFC 8656 section 7.2): what it asks, not below the default, not above the maximum.
-    fn negotiate_lifetime(&self, message: &Message<'_>) -> Result<u32, Reject> {
+    /// The lifetime a request gets (RFC 8656 section 7.2): what it asks, not below the default, not above the maximum,
+    /// and with `strict-expiry` not beyond the end of the credential.
+    fn negotiate_lifetime(&self, now: Now, message: &Message<'_>, user: &[u8]) -> Result<u32, Reject> {
         let max = self.settings.config.limits.allocate_lifetime_secs_max;
         let asked = match message.value(AttributeType::LIFETIME) {
             None => 0,
             Some(value) => u32::from_be_bytes(value.try_into().map_err(|_| ErrorCode::BAD_REQUEST)?),
         };
-        Ok(asked.max(super::limits::LIFETIME_SECS_DEFAULT).min(max))
+        let granted = asked.max(super::limits::LIFETIME_SECS_DEFAULT).min(max);
+        Ok(self.credential_secs_left(now, user).map_or(granted, |left| granted.min(left)))
+    }
+
+    /// How long a time-limited name is still good, its last second included; none when that does not matter.
+    fn credential_secs_left(&self, now: Now, user: &[u8]) -> Option<u32> {
+        let auth = &self.settings.config.auth;
+        let asks = auth.strict_expiry && auth.mode == AuthMode::SharedSecret;
+        let timed = TimedName::parse(user, auth.separator).filter(|_| asks)?;
+        let left = timed.expires_unix.saturating_sub(now.wall.0).saturating_add(1);
+        Some(u32::try_from(left).unwrap_or(u32::MAX))
     }
 }
 

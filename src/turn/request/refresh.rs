@@ -3,6 +3,7 @@
 use super::family_code;
 use crate::stun::{AttributeType, ErrorCode};
 use crate::turn::address::{Family, RelayId};
+use crate::turn::allocation::Owner;
 use crate::turn::answer::{Reject, Success};
 use crate::turn::client::Request;
 use crate::turn::event::{EndReason, Event};
@@ -10,10 +11,15 @@ use crate::turn::server::Server;
 use crate::turn::time::Now;
 
 /// Moves the end of an allocation, or of one of its two relayed addresses; a lifetime of 0 is the end.
-pub(super) fn handle(server: &mut Server, now: Now, request: &Request<'_, '_>) -> Result<Success, Reject> {
+pub(super) fn handle(
+    server: &mut Server,
+    now: Now,
+    request: &Request<'_, '_>,
+    caller: &Owner,
+) -> Result<Success, Reject> {
     let id = server.allocation_of(now, request, ErrorCode::ALLOCATION_MISMATCH)?;
     let is_delete = request.message.value(AttributeType::LIFETIME) == Some(&[0; 4]);
-    let lifetime_secs = server.negotiate_lifetime(request.message)?;
+    let lifetime_secs = server.negotiate_lifetime(now, request.message, &caller.user)?;
     let family = match family_code(request.message, AttributeType::REQUESTED_ADDRESS_FAMILY)? {
         None => None,
         Some(code) => Some(Family::from_code(code).ok_or(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH)?),
