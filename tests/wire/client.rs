@@ -178,6 +178,16 @@ impl Client {
         self.inbox.drain(..).collect()
     }
 
+    /// Takes the next messages, so many, whatever they are; they are waited for.
+    pub(crate) fn gather(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let deadline = Deadline::new();
+        while self.inbox.len() < count {
+            let left = deadline.left().expect("messages came in time");
+            self.inbox.extend(self.link.receive(left).expect("the server is there"));
+        }
+        self.inbox.drain(..count).collect()
+    }
+
     /// Takes what is there, over UDP; nothing is waited for.
     pub(crate) fn take_in(&mut self) {
         while let Some(bytes) = self.link.take().expect("the server is there") {
@@ -329,7 +339,7 @@ fn write(kind: MessageType, body: impl FnOnce(&mut Writer<'_>)) -> (Vec<u8>, Tra
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let mut id = TransactionId([0; 12]);
     id.0[4..].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-    let mut bytes = vec![0; 2048];
+    let mut bytes = vec![0; 4096];
     let mut writer = Writer::new(&mut bytes, kind, id);
     body(&mut writer);
     let len = writer.finish().expect("the buffer holds every message of a test");
