@@ -13,6 +13,8 @@ mod live;
 mod logs;
 mod messages;
 mod meter;
+#[path = "../netns/mod.rs"]
+mod netns;
 mod network;
 mod nonces;
 mod quotas;

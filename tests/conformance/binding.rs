@@ -3,7 +3,6 @@
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Class, Message, Method};
 
-use crate::common::World;
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
@@ -11,6 +10,7 @@ use crate::row::{Section, rows};
 use crate::stun::vectors;
 use crate::target::Target;
 use crate::wire::{Link, Received, Reply};
+use crate::world::World;
 
 pub(crate) const SECTION: Section = Section {
     rows: rows![

@@ -13,8 +13,6 @@ mod allocate;
 mod auth;
 mod binding;
 mod channel;
-#[path = "../common/mod.rs"]
-mod common;
 mod data;
 mod draft;
 mod ids;
@@ -25,6 +23,7 @@ mod permission;
 mod probe;
 mod refresh;
 mod relaying;
+#[allow(clippy::print_stdout, reason = "a report is printed")]
 mod report;
 mod rest_consent;
 mod row;
@@ -36,6 +35,11 @@ mod transport;
 mod turn;
 #[path = "../wire/mod.rs"]
 mod wire;
+#[path = "../stream_clients/worker.rs"]
+#[allow(dead_code, reason = "the tests of streams use more of it")]
+mod worker;
+#[path = "../common/mod.rs"]
+mod world;
 
 use std::process::ExitCode;
 

@@ -10,13 +10,13 @@ use turnserver::config::Profile;
 use turnserver::stun::Method;
 use turnserver::turn::time::{Mono, Now, UnixTime};
 
-use crate::common::{Setup, WALL_START};
 use crate::draft::Draft;
 use crate::probe::Probe;
 use crate::row::{Section, rows};
 use crate::scene::{Scene, client_of};
 use crate::target::{Person, Target};
 use crate::wire::{Launch, Received, Server};
+use crate::world::{Setup, WALL_START};
 
 pub(crate) const SECTION: Section = Section {
     rows: rows![

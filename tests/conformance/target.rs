@@ -45,6 +45,8 @@ user = ["alice:wonderland-7", "bob:the-builder-9"]
 user-quota = 0
 total-quota = 0
 unauthorized-ratelimit = false
+auth-failures-per-minute = 0
+new-peers-per-minute = 0
 allowed-peer-ip = ["127.0.0.1", "127.0.0.2", "::1"]
 "#;
 

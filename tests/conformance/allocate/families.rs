@@ -3,7 +3,6 @@
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 
-use crate::common::World;
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
@@ -11,6 +10,7 @@ use crate::relaying::{
     V4, V6, allocate_both, exchanges_data, is_signed, own_server, peer_ip_v6, permit_all, probe_of, relayed_of,
 };
 use crate::wire::{Link, Reply, free_ports};
+use crate::world::World;
 
 pub(super) fn alloc_013_a_family_that_is_not_served() {
     let server = own_server(&["127.0.0.1"], "");

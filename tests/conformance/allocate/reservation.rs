@@ -3,12 +3,12 @@
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 
-use crate::common::{Setup, TestClient};
 use crate::draft::Draft;
 use crate::probe::Probe;
 use crate::relaying::{RESERVE, allocate_pair, as_other_user, claim, is_signed, next_to, own_server, probe_of};
 use crate::target::Target;
 use crate::wire::free_ports;
+use crate::world::{Setup, TestClient};
 
 pub(super) fn alloc_010_unknown_used_and_expired_tokens() {
     let (relayed, token) = allocate_pair(&mut Probe::udp());

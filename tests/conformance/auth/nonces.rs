@@ -7,11 +7,11 @@ use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 
 use super::challenge::is_challenge;
-use crate::common::{self, BOB, REALM, Setup, World};
 use crate::draft::Draft;
 use crate::probe::Probe;
 use crate::target::Target;
 use crate::wire::{Launch, Link};
+use crate::world::{self, BOB, REALM, Setup, World};
 
 /// The nonce of a new challenge.
 fn challenge(probe: &mut Probe) -> Vec<u8> {
@@ -184,7 +184,7 @@ fn a_minute_of_waiting_on_any_worker() {
     }
     assert!(world.client().named(BOB).allocate().is_ok());
     // Another process with the same key, as after a restart.
-    let after = Setup::of(Profile::Default).seed(99).nonce_keys(common::NONCE_KEY, None).build();
+    let after = Setup::of(Profile::Default).seed(99).nonce_keys(world::NONCE_KEY, None).build();
     let same = after.client().at(&client.tuple().client.to_string()).with_nonce(nonce);
     assert!(same.allocate().is_ok());
 }

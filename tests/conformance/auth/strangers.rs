@@ -12,11 +12,11 @@ use turnserver::turn::address::{FiveTuple, LinkId, Transport, WorkerId};
 use turnserver::turn::io::{ClientPath, UserRecord};
 use turnserver::turn::{Answer, AnswerBuf, DropReason, Output, Path, Server, Verdict};
 
-use crate::common::{NOW, SERVER_V4, World, sock};
 use crate::draft::{Credentials, Draft};
 use crate::probe::Probe;
 use crate::target::{Person, Target};
 use crate::wire::{Launch, Link, Reply};
+use crate::world::{NOW, SERVER_V4, World, sock};
 
 /// The types of an answer's attributes, and its length.
 fn shape(reply: &Reply) -> (u16, usize, Vec<AttributeType>) {
@@ -173,13 +173,15 @@ fn the_process_does_not_grow() {
     let file = "realm = \"example.org\"\nuser = [\"alice:wonderland-7\"]";
     let server = Launch::new(&[]).with_file(file).start();
     let draft = Draft::allocate().bare().bytes(None);
-    let flood = |addresses: std::ops::Range<u8>| {
+    let mut probe = Probe::over(Link::udp(server.addr));
+    let mut flood = |addresses: std::ops::Range<u8>| {
         for last in addresses {
             let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 1, last), 0)).expect("a loopback address");
             socket.connect(server.addr).expect("loopback has a route");
             (0..100).for_each(|_| drop(socket.send(&draft)));
+            // So that the server's receive buffer holds each hundred.
+            probe.settle();
         }
-        Probe::over(Link::udp(server.addr)).settle();
     };
     flood(1..20);
     let before = server.resident_kib();

@@ -3,9 +3,9 @@
 use turnserver::config::Profile;
 use turnserver::stun::Method;
 
-use crate::common::{Received, TestClient, TestPeer, World};
 use crate::scene::Scene;
 use crate::target::Target;
+use crate::world::{Received, TestClient, TestPeer, World};
 
 const PEER: &str = "8.8.8.8:5000";
 const OTHER: &str = "9.9.9.9:6000";

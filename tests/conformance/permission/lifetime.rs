@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use turnserver::config::Profile;
 
-use crate::common::{TestClient, TestPeer, World};
+use crate::world::{TestClient, TestPeer, World};
 
 /// A client with an allocation of an hour, and a peer.
 fn begin(profile: Profile) -> (World, TestClient, TestPeer, SocketAddr) {

@@ -3,13 +3,13 @@
 use turnserver::config::Profile;
 use turnserver::stun::Method;
 
-use crate::common::World;
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
 use crate::relaying::{V4, V6, allocate_both, peer_ip_v6, refresh_family};
 use crate::target::Target;
 use crate::wire::Received;
+use crate::world::World;
 
 pub(super) fn refr_005_a_family_is_refreshed_and_deleted_alone() {
     for (gone, kept) in [(V4, V6), (V6, V4)] {

@@ -3,13 +3,13 @@
 use turnserver::config::Profile;
 use turnserver::stun::Method;
 
-use crate::common::{Received, World};
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
 use crate::relaying::{exchanges_data, hears, is_signed, own_server, probe_of};
 use crate::target::Target;
 use crate::wire::free_ports;
+use crate::world::{Received, World};
 
 pub(super) fn refr_001_lifetimes_are_negotiated() {
     for (over, mut probe) in Probe::over_each() {

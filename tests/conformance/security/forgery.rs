@@ -4,7 +4,6 @@ use turnserver::auth::LongTermKey;
 use turnserver::config::Profile;
 use turnserver::stun::Method;
 
-use crate::common::World;
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
@@ -12,6 +11,7 @@ use crate::row::not_asked;
 use crate::scene::Scene;
 use crate::target::Target;
 use crate::wire::Received;
+use crate::world::World;
 
 /// What a forger would like: the end of the allocation, data of another host, a channel to it. Such a host is on another
 /// address than the peer, as permissions know no port.

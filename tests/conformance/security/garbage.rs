@@ -11,12 +11,12 @@ use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 
 use super::streams::resident_bytes;
-use crate::common::World;
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
 use crate::scene::{client_of, launch};
 use crate::wire::{Link, Received, Server};
+use crate::world::World;
 
 /// What data may reach: nobody else binds it, so that data led astray disturbs no other row.
 const PEER_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 77));

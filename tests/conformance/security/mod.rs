@@ -10,9 +10,6 @@ mod ports;
 mod reflection;
 mod relay;
 mod streams;
-#[allow(dead_code, reason = "the tests of streams use more of it")]
-#[path = "../../stream_clients/worker.rs"]
-mod worker;
 
 use crate::row::{Section, rows};
 use flood::*;

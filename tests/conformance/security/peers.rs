@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 
-use crate::common::{Received, Setup, TestClient, World};
 use crate::draft::Draft;
 use crate::probe::Probe;
 use crate::scene::{Scene, client_of, launch};
 use crate::wire::Server;
+use crate::world::{Received, Setup, TestClient, World};
 
 /// No listener, and below all relayed ports.
 const PORT: u16 = 777;

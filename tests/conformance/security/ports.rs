@@ -2,10 +2,10 @@
 
 use turnserver::config::Profile;
 
-use crate::common::Setup;
 use crate::peer::Peer;
 use crate::scene::{client_of, launch};
 use crate::wire::free_ports;
+use crate::world::Setup;
 
 /// How long a freed port rests while others are free.
 const REST_SECS: u64 = 30;

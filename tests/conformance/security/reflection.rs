@@ -7,9 +7,9 @@ use turnserver::clock;
 use turnserver::config::Profile;
 use turnserver::stun::Method;
 
-use crate::common::World;
 use crate::draft::Draft;
 use crate::scene::{client_of, launch};
+use crate::world::World;
 
 /// What the README and the profile promise.
 const CHALLENGE_LEN_MAX: usize = 72;

@@ -7,11 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use socket2::{Domain, Socket, Type};
 use turnserver::stun::Method;
 
-use super::worker::Worker;
 use crate::draft::Draft;
 use crate::probe::Probe;
 use crate::scene::launch;
 use crate::wire::{Link, Server, poll_until};
+use crate::worker::Worker;
 
 /// What the server is given; a fifth of them may be connections of strangers.
 const DESCRIPTORS: u32 = 1000;

@@ -8,12 +8,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 use turnserver::stun::Method;
 
 use super::framing::streams;
-use super::worker::Worker;
 use crate::draft::{Draft, is_of};
 use crate::peer::Peer;
 use crate::probe::Probe;
 use crate::target::Target;
 use crate::wire::{Link, Received};
+use crate::worker::Worker;
 
 /// Far beyond what a busy machine takes.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -4,9 +4,6 @@ mod datagrams;
 mod defaults;
 mod endings;
 mod framing;
-#[path = "../../stream_clients/worker.rs"]
-#[allow(dead_code, reason = "only what passes time is used here")]
-mod worker;
 
 use crate::row::{Section, rows};
 use datagrams::*;

@@ -2,7 +2,7 @@
 
 use turnserver::config::Profile;
 
-use crate::common::{Received, World};
+use crate::world::{Received, World};
 
 pub(super) fn turn_009_data_is_no_refresh() {
     let world = World::of(Profile::Default);

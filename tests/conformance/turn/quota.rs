@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 
 use turnserver::config::Profile;
 
-use crate::common::{Setup, TestClient};
 use crate::draft::Draft;
 use crate::probe::Probe;
 use crate::relaying::{as_other_user, is_signed, own_server, probe_of};
 use crate::target::Target;
+use crate::world::{Setup, TestClient};
 
 /// On the wire; each takes a socket here and one there.
 const HELD: usize = 200;

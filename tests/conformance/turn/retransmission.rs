@@ -7,13 +7,13 @@ use turnserver::stun::Method;
 use turnserver::turn::Event;
 use turnserver::turn::address::Transport;
 
-use crate::common::World;
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
 use crate::relaying::{exchanges_data, is_signed};
 use crate::target::Target;
 use crate::wire::{Received, Reply};
+use crate::world::World;
 
 pub(super) fn turn_005_a_retransmission_changes_nothing() {
     for (over, mut probe) in Probe::over_each() {
