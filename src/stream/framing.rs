@@ -1,5 +1,7 @@
 //! Where one message ends and the next begins: RFC 8489 section 6.2.2, RFC 8656 section 12.5.
 
+use bytes::{Bytes, BytesMut};
+
 use super::limits::{FRAME_LEN_MAX, FRAME_LEN_MAX_UNALLOCATED};
 use crate::stun::channel_data::CHANNEL_HEADER_LEN;
 use crate::stun::header::{HEADER_LEN, MAGIC_COOKIE};
@@ -61,6 +63,34 @@ pub fn next_frame(bytes: &[u8], rules: FrameRules) -> Frame {
         Ok(Some(len)) if len > rules.len_max => Frame::Broken(Broken::TooLong),
         Ok(Some(len)) if len <= bytes.len() => Frame::Whole(len),
         Ok(_) => Frame::Partial,
+    }
+}
+
+/// Cuts the first `filled` bytes of `arena` into messages and says how many are left at its front. Where one of them is
+/// broken, those before it are not given out either.
+///
+/// # Errors
+/// The connection is over.
+pub fn carve(
+    arena: &mut BytesMut,
+    filled: usize,
+    rules: FrameRules,
+    messages: &mut Vec<Bytes>,
+) -> Result<usize, Broken> {
+    let before = messages.len();
+    let mut left = filled;
+    loop {
+        match next_frame(&arena[..left], rules) {
+            Frame::Whole(len) => {
+                left -= len;
+                messages.push(arena.split_to(len).freeze());
+            }
+            Frame::Partial => return Ok(left),
+            Frame::Broken(broken) => {
+                messages.truncate(before);
+                return Err(broken);
+            }
+        }
     }
 }
 

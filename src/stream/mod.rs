@@ -21,7 +21,7 @@ mod receive;
 mod session;
 mod shared;
 mod slots;
-mod sniff;
+pub mod sniff;
 mod streams;
 pub mod tls;
 mod transmit;

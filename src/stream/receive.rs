@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::buffers::Buffers;
 use super::close::CloseReason;
 use super::connection::{Connection, Handshake, Stage, Turn};
-use super::framing::{Frame, FrameRules, next_frame};
+use super::framing::{FrameRules, carve};
 use super::limits::{READ_LEN, READ_LEN_UNALLOCATED};
 use super::session::Progress;
 use super::shared::{StreamSettings, StreamShared};
@@ -159,22 +159,9 @@ impl Connection {
     ) -> Result<(), CloseReason> {
         let rules = FrameRules::new(settings.channel_number_max, self.allocated());
         let before = messages.len();
-        let mut left = filled;
-        loop {
-            match next_frame(&arena[..left], rules) {
-                Frame::Whole(len) => {
-                    left -= len;
-                    let message = arena.split_to(len).freeze();
-                    self.unanswered = self.unanswered.saturating_add(is_request(&message).into());
-                    messages.push(message);
-                }
-                Frame::Partial => break,
-                Frame::Broken(_) => {
-                    messages.truncate(before);
-                    return Err(CloseReason::BadMessage);
-                }
-            }
-        }
+        let left = carve(arena, filled, rules, messages).map_err(|_| CloseReason::BadMessage)?;
+        let requests = messages[before..].iter().filter(|message| is_request(message)).count();
+        self.unanswered = self.unanswered.saturating_add(requests as u32);
         self.keep(&arena[..left]);
         let is_partial = left > 0 || !self.received.is_empty();
         if messages.len() > before {

@@ -2,7 +2,7 @@
 
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Start {
+pub enum Start {
     /// STUN in plain TCP.
     Plain,
     /// A TLS record with a handshake.
@@ -17,7 +17,7 @@ pub(super) enum Start {
 ///
 /// A client begins with a STUN request (RFC 8656 section 5). ChannelData cannot come first, as nothing is bound; this
 /// also tells HTTP, whose methods begin with bytes of channel numbers.
-pub(super) fn sniff(bytes: &[u8]) -> Start {
+pub fn sniff(bytes: &[u8]) -> Start {
     match bytes {
         [] | [0x16] => Start::Undecided,
         [0..=3, ..] => Start::Plain,

@@ -1,0 +1,7 @@
+//! Framing of streams, under libFuzzer.
+#![no_main]
+
+#[path = "../targets/mod.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::framing::run(data));

@@ -1,0 +1,7 @@
+//! The server and clients without a password, under libFuzzer.
+#![no_main]
+
+#[path = "../targets/mod.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::stranger::run(data));

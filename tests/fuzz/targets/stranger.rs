@@ -1,0 +1,197 @@
+//! The whole server and clients that know no password: whatever they send, it stays empty and says little.
+
+use std::net::SocketAddr;
+
+use turnserver::auth::LongTermKey;
+use turnserver::config::Profile;
+use turnserver::stun::{AttributeType, Class, ErrorCode, Message, Method, TransactionId};
+use turnserver::turn::address::{FiveTuple, LinkId, RequestId, Transport, WorkerId};
+use turnserver::turn::io::{ClientPath, Credit, UserRecord};
+use turnserver::turn::{Answer, AnswerBuf, DropReason, Event, Output, Path, Server, Snapshot, Verdict};
+
+use super::input::Input;
+use super::kit::{self, Kit, REALM};
+use super::message::{self, Pen};
+
+/// A request that the server looks a user up for.
+struct Waiting {
+    request: RequestId,
+    path: ClientPath,
+    datagram: Vec<u8>,
+}
+
+struct Stranger {
+    kit: &'static Kit,
+    server: Server,
+    now: turnserver::turn::time::Now,
+    empty: Snapshot,
+    /// The last nonce that each client was given.
+    nonces: [Vec<u8>; 4],
+    waiting: Vec<Waiting>,
+    wrong_key: LongTermKey,
+    ids: u32,
+}
+
+/// Sends what the bytes say, from several clients, while time passes and look-ups are answered.
+pub(crate) fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let kit = kit::of(input.choose(&Profile::ALL));
+    let server = Server::new(kit.settings.clone(), WorkerId(0), [7; 32], kit::START);
+    let mut stranger = Stranger {
+        kit,
+        now: kit::START,
+        empty: server.export(),
+        server,
+        nonces: Default::default(),
+        waiting: Vec::new(),
+        wrong_key: LongTermKey::derive(b"alice", REALM.as_bytes(), b"a guess"),
+        ids: 0,
+    };
+    while !input.is_empty() {
+        stranger.step(&mut input);
+        assert_eq!(stranger.server.allocations(), 0, "nothing without a password");
+        assert!(stranger.server.export() == stranger.empty, "no state without a password");
+    }
+    stranger.wait(60_000);
+    assert_eq!((stranger.server.parked(), stranger.server.poll_timeout()), (0, None), "nothing is left to wait for");
+}
+
+impl Stranger {
+    fn step(&mut self, input: &mut Input<'_>) {
+        let code = input.byte();
+        match code >> 4 {
+            0..=8 => {
+                let datagram = self.compose(code & 3, input);
+                self.send(code & 3, &datagram);
+            }
+            9..=12 => {
+                let datagram = input.bytes();
+                self.send(code & 3, datagram);
+            }
+            13 => self.wait(kit::SPANS_MILLIS[usize::from(code & 0x0F)]),
+            // The wall clock is set.
+            14 => self.now.wall.0 = kit::START.wall.0.wrapping_add_signed(i64::from(input.word() as i16)),
+            _ => self.answer_look_up(input),
+        }
+    }
+
+    fn compose(&mut self, client: u8, input: &mut Input<'_>) -> Vec<u8> {
+        self.ids += 1;
+        let mut id = [0x5A; 12];
+        // Some transaction ids come again.
+        id[..4].copy_from_slice(&(self.ids % 16).to_be_bytes());
+        let nonce = &self.nonces[usize::from(client)];
+        let user = if self.ids % 3 == 0 { "nobody" } else { "alice" };
+        message::write(input, &Pen { id: TransactionId(id), user, key: &self.wrong_key, nonce, token: [0; 8] })
+    }
+
+    fn send(&mut self, client: u8, datagram: &[u8]) {
+        let path = path(client);
+        let mut answer = AnswerBuf::default();
+        let verdict = self.server.handle_datagram(self.now, Path::Client(path), datagram, &mut answer);
+        match verdict {
+            Verdict::Drop(_) => {}
+            Verdict::Respond(credit) => {
+                assert_eq!(credit, Credit::Unauthenticated);
+                self.check_answer(path, datagram, answer.bytes());
+            }
+            Verdict::Forward(forward) => panic!("{forward:?} without an allocation"),
+        }
+        let waited = self.waiting.len();
+        while let Some(output) = self.server.poll_output() {
+            match output {
+                Output::LookUpUser(look_up) => {
+                    self.waiting.push(Waiting { request: look_up.request, path, datagram: datagram.into() });
+                }
+                Output::Event(Event::Refused { .. }) => {}
+                other => panic!("{other:?} without a password"),
+            }
+        }
+        let asked = self.waiting.len() - waited;
+        assert!(asked == 0 || (asked == 1 && verdict == Verdict::Drop(DropReason::Parked)), "{asked} {verdict:?}");
+    }
+
+    fn wait(&mut self, millis: u64) {
+        self.now = kit::later(self.now, millis);
+        self.server.handle_timeout(self.now);
+        assert_eq!(self.server.poll_output(), None, "time tells nothing of those who have nothing");
+        assert!(self.server.poll_timeout().is_none_or(|next| next > self.now.mono), "all that was due is done");
+    }
+
+    /// The world found somebody, or nobody; the guess is wrong in any case. It may answer late, and twice.
+    fn answer_look_up(&mut self, input: &mut Input<'_>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let place = usize::from(input.byte()) % self.waiting.len();
+        let how = input.byte();
+        let waiting = self.waiting.remove(place);
+        let known = self.kit.users.look_up(b"alice", self.now.wall);
+        let record = match how & 3 {
+            0 => None,
+            1 => known,
+            2 => known.map(|record| UserRecord { usable: false, ..record }),
+            _ => known.map(|record| UserRecord { keys: Vec::new(), ..record }),
+        };
+        let mut answered = 0;
+        for _ in 0..=how >> 7 {
+            let answer = Answer::User { request: waiting.request, record: record.clone() };
+            self.server.handle_answer(self.now, answer);
+            while let Some(output) = self.server.poll_output() {
+                match output {
+                    Output::Transmit(transmit) => {
+                        assert_eq!((transmit.to, transmit.credit), (waiting.path, Credit::Unauthenticated));
+                        self.check_answer(waiting.path, &waiting.datagram, &transmit.bytes);
+                        answered += 1;
+                    }
+                    Output::Event(Event::Refused { .. }) => {}
+                    other => panic!("{other:?} without a password"),
+                }
+            }
+        }
+        assert!(answered <= 1, "one answer to one request");
+    }
+
+    /// The answer is one of the few that strangers get, and no longer than it must be.
+    fn check_answer(&mut self, path: ClientPath, request: &[u8], answer: &[u8]) {
+        let asked = Message::parse(request).expect("only messages are answered");
+        assert_eq!(asked.kind().class, Class::Request, "only requests are answered");
+        assert!(!kit::listeners().contains(&path.tuple.client), "our own listeners are not answered");
+        let said = Message::parse(answer).expect("answers are messages");
+        assert_eq!((said.id(), said.kind().method), (asked.id(), asked.kind().method));
+        assert!(said.fingerprint_holds() && !said.has(AttributeType::MESSAGE_INTEGRITY));
+        assert!(!said.has_unknown_required() && !said.has(AttributeType::SOFTWARE));
+        let fingerprint_len = if said.has(AttributeType::FINGERPRINT) { 8 } else { 0 };
+        let len = answer.len() - fingerprint_len;
+        let realm_len = REALM.len().next_multiple_of(4);
+        if said.kind().class == Class::Success {
+            assert_eq!(said.kind().method, Method::BINDING, "all else needs a password");
+            let mapped = said.xor_address(AttributeType::XOR_MAPPED_ADDRESS);
+            assert_eq!(mapped, Some(Ok(path.tuple.client)));
+            return assert_eq!(len, if path.tuple.client.is_ipv4() { 32 } else { 44 });
+        }
+        let code = said.value(AttributeType::ERROR_CODE).and_then(ErrorCode::decode).expect("an error says which");
+        match code.code() {
+            401 | 438 => {
+                assert_eq!(len, 64 + realm_len, "header, code, nonce and realm");
+                let nonce = said.value(AttributeType::NONCE).expect("a challenge has one");
+                self.nonces[usize::from(path.link.0 as u8)] = nonce.into();
+            }
+            400 => assert_eq!(len, 28, "header and code"),
+            420 => assert!(len <= request.len() + 12, "no longer than the request and a code"),
+            other => panic!("a stranger was told {other}"),
+        }
+    }
+}
+
+/// Four clients: over UDP and over a stream, of both families, and one that pretends to be our own listener.
+fn path(client: u8) -> ClientPath {
+    let (transport, address): (_, SocketAddr) = match client {
+        0 => (Transport::Udp, ([9, 9, 9, 9], 40_000).into()),
+        1 => (Transport::Tcp, ([9, 9, 9, 10], 40_001).into()),
+        2 => (Transport::Udp, ([0x2a02, 0x26f0, 0, 0, 0, 0, 0, 0x99], 40_002).into()),
+        _ => (Transport::Udp, kit::listeners()[0]),
+    };
+    let tuple = FiveTuple { transport, client: address, server: kit::listener_for(address) };
+    ClientPath { tuple, link: LinkId(u32::from(client)) }
+}
