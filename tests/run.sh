@@ -24,5 +24,6 @@ step "peers" tests/interop/peers.sh
 step "cargo fmt" cargo fmt --check
 step "cargo clippy" cargo clippy --all-targets -- -D warnings
 step "cargo test" cargo test
+step "fuzz, 30 s a target" tests/fuzz/run.sh 30
 step "cargo build --release" cargo build --release
 step "interop" target/peers/venv/bin/python tests/interop/run.py

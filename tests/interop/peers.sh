@@ -52,6 +52,7 @@ missing_packages() {
 	certutil    libnss3-tools
 	ip          iproute2
 	nft         nftables
+	g++         g++
 	TABLE
     python3 -c 'import ensurepip, sys, venv; assert sys.version_info >= (3, 11)' 2>/dev/null ||
         echo "python3 python3-venv"

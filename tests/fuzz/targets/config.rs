@@ -7,7 +7,7 @@ use std::path::Path;
 use turnserver::config::args::FileChoice;
 use turnserver::config::error::Place;
 use turnserver::config::{
-    AuthMode, Command, Config, Loaded, Problem, Problems, Warning, load, load_text, parse_command_line,
+    AuthMode, Command, Loaded, Problem, Problems, Profile, Warning, load, load_text, parse_command_line,
 };
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
@@ -65,7 +65,7 @@ fn check(outcome: &Result<Loaded, Problems>) {
     match outcome {
         Ok(loaded) => {
             loaded.warnings.iter().for_each(check_warning);
-            check_config(&loaded.config);
+            check_config(loaded);
         }
         Err(problems) => {
             assert!(!problems.0.is_empty(), "a refusal says why");
@@ -85,16 +85,20 @@ fn check_warning(warning: &Warning) {
 }
 
 /// What was accepted can be served: ranges are ranges, and what is compiled from it compiles.
-fn check_config(config: &Config) {
+fn check_config(loaded: &Loaded) {
+    let config = &loaded.config;
     let (auth, limits) = (&config.auth, &config.limits);
     assert!(*config.relay.ports.start() >= 1024 && !config.relay.ports.is_empty());
     assert!(config.listen.udp || config.listen.tcp || (config.listen.tls && config.tls.is_some()));
     assert!(matches!(config.protocol.channel_number_max, 0x4FFF | 0x7FFF));
-    match auth.mode {
-        AuthMode::StunOnly | AuthMode::Anonymous => {}
-        AuthMode::LongTerm => assert!(!auth.users.is_empty()),
-        AuthMode::SharedSecret => assert!(!auth.secrets.is_empty() || auth.secret_file.is_some()),
-    }
+    let has_secret = !auth.secrets.is_empty() || auth.secret_file.is_some();
+    let has_credentials = match auth.mode {
+        AuthMode::StunOnly | AuthMode::Anonymous => false,
+        AuthMode::LongTerm => !auth.users.is_empty(),
+        AuthMode::SharedSecret => has_secret,
+    };
+    assert!(has_credentials || config.profile != Profile::Hardened, "hardened: not without credentials");
+    assert!(has_credentials || !loaded.warnings.is_empty(), "nobody, or everybody, may allocate: that is said");
     // RFC 8489 section 14.9.
     assert!((1..=127).contains(&auth.realm.len()) && !auth.realm.contains('"'));
     assert!(limits.unauthorized.is_none_or(|rate| rate.per_sec > 0 && rate.burst > 0), "a budget is not empty");

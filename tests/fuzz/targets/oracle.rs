@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 
 use stun_rs::{DecoderContextBuilder, MessageDecoderBuilder, StunAttribute};
-use turnserver::stun::{AttributeType, Message};
+use turnserver::stun::address::{BadAddress, decode, decode_xor};
+use turnserver::stun::{ErrorCode, Message};
 
 /// Reads the message with stun-rs, seals not verified, and compares.
 pub(super) fn check(message: &Message<'_>) {
@@ -18,31 +19,34 @@ pub(super) fn check(message: &Message<'_>) {
     // Theirs shows repeated attributes as they come, and what may stand behind MESSAGE-INTEGRITY.
     for ((kind, value), theirs) in message.attributes().zip(theirs.attributes()) {
         assert_eq!(theirs.attribute_type().as_u16(), kind.0);
-        compare(message, kind, value, theirs);
+        compare(message, value, theirs);
     }
 }
 
-fn compare(message: &Message<'_>, kind: AttributeType, value: &[u8], theirs: &StunAttribute) {
-    let xored = |theirs: &SocketAddr| {
-        let ours = turnserver::stun::address::decode_xor(value, &message.id());
-        assert_eq!(ours.as_ref(), Ok(theirs), "{kind:?}");
-    };
+/// Theirs overlooks what stands behind a value; our readers refuse it.
+fn compare(message: &Message<'_>, value: &[u8], theirs: &StunAttribute) {
+    let xored = |theirs: &SocketAddr| is_exact(decode_xor(value, &message.id()), *theirs, value);
     match theirs {
         StunAttribute::XorMappedAddress(address) => xored(address.socket_address()),
         StunAttribute::XorRelayedAddress(address) => xored(address.socket_address()),
         StunAttribute::XorPeerAddress(address) => xored(address.socket_address()),
-        StunAttribute::MappedAddress(address) => {
-            assert_eq!(turnserver::stun::address::decode(value).as_ref(), Ok(address.socket_address()));
-        }
-        StunAttribute::LifeTime(secs) => assert_eq!(value, secs.as_u32().to_be_bytes()),
+        StunAttribute::MappedAddress(address) => is_exact(decode(value), *address.socket_address(), value),
+        StunAttribute::LifeTime(secs) => assert!(value.starts_with(&secs.as_u32().to_be_bytes())),
         StunAttribute::ChannelNumber(number) => assert_eq!(value[..2], number.number().to_be_bytes()),
         StunAttribute::Data(data) => assert_eq!(value, data.as_bytes()),
-        StunAttribute::ReservationToken(token) => assert_eq!(value, token.token()),
+        StunAttribute::ReservationToken(token) => assert!(value.starts_with(token.token())),
         StunAttribute::ErrorCode(error) => {
-            let ours = turnserver::stun::ErrorCode::decode(value).map(|code| code.code());
+            let ours = ErrorCode::decode(value).map(|code| code.code());
             assert_eq!(ours, Some(error.error_code().error_code()));
         }
         StunAttribute::Unknown(unknown) => assert_eq!(value, unknown.attribute_data().unwrap_or_default()),
         _ => {}
+    }
+}
+
+fn is_exact(ours: Result<SocketAddr, BadAddress>, theirs: SocketAddr, value: &[u8]) {
+    match ours {
+        Ok(ours) => assert_eq!(ours, theirs),
+        Err(BadAddress) => assert!(value.len() > if theirs.is_ipv4() { 8 } else { 20 }, "{theirs} was refused"),
     }
 }

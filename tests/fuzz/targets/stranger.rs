@@ -81,7 +81,7 @@ impl Stranger {
         // Some transaction ids come again.
         id[..4].copy_from_slice(&(self.ids % 16).to_be_bytes());
         let nonce = &self.nonces[usize::from(client)];
-        let user = if self.ids % 3 == 0 { "nobody" } else { "alice" };
+        let user = if self.ids.is_multiple_of(3) { "nobody" } else { "alice" };
         message::write(input, &Pen { id: TransactionId(id), user, key: &self.wrong_key, nonce, token: [0; 8] })
     }
 
