@@ -44,7 +44,8 @@ build() {
 max_len() {
     case $1 in
         framing) echo 16384 ;;
-        *) echo 2048 ;;
+        codec | config) echo 2048 ;;
+        *) echo 768 ;;
     esac
 }
 
@@ -83,7 +84,7 @@ merge() {
     local target=$1 fresh=$work/merged/$1
     rm -rf "$fresh"
     mkdir -p "$fresh" "$fuzz/corpus/$target"
-    "$bins/$target" -merge=1 -timeout=10 -rss_limit_mb=1024 -max_len="$(max_len "$target")" \
+    "$bins/$target" -merge=1 -use_counters=0 -timeout=10 -rss_limit_mb=1024 -max_len="$(max_len "$target")" \
         "$fresh" "$fuzz/corpus/$target" "$work/corpus/$target" >"$work/$target.merge.log" 2>&1
     rm -rf "$fuzz/corpus/$target"
     mv "$fresh" "$fuzz/corpus/$target"

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use turnserver::config::{Config, Profile};
+use turnserver::config::{Config, Limits, Profile};
 use turnserver::stun::{AttributeType, ChannelData, Message, Method};
 use turnserver::turn::Event;
 use turnserver::turn::address::FiveTuple;
@@ -54,6 +54,15 @@ impl Book {
     /// The core was replaced: handles are void.
     pub(super) fn forget_handles(&mut self) {
         self.held.iter_mut().for_each(|(_, held)| held.id = None);
+    }
+
+    /// No table is longer than its bound.
+    pub(super) fn assert_bounds(&self, limits: &Limits) {
+        for (tuple, held) in &self.held {
+            let sizes = (held.told_permissions.len(), held.told_channels.len());
+            let bounds = (usize::from(limits.permissions_max), usize::from(limits.channels_max));
+            assert!(sizes.0 <= bounds.0 && sizes.1 <= bounds.1, "{tuple:?} has {sizes:?} of {bounds:?}");
+        }
     }
 
     /// Everything that ended by now was told to have ended; the wheel turns once a second.

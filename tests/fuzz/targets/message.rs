@@ -136,10 +136,13 @@ fn attribute(input: &mut Input<'_>, pen: &Pen<'_>, writer: &mut Writer<'_>) {
         9 => writer.attribute(AttributeType::EVEN_PORT, &[code & 0x80]),
         10 => writer.attribute(AttributeType::RESERVATION_TOKEN, &pen.token),
         11 => writer.attribute(AttributeType::DONT_FRAGMENT, &[]),
-        // Many peers at once: more than one request may name.
-        12 => (0..0x28 + (code >> 4) * 4).for_each(|host| {
-            writer.xor_address(AttributeType::XOR_PEER_ADDRESS, ([8, 8, 8, host], 5000).into());
-        }),
+        // Many peers at once, up to more than one request may name.
+        12 => {
+            let net = input.byte();
+            (0..36 + (code >> 4) * 2).for_each(|host| {
+                writer.xor_address(AttributeType::XOR_PEER_ADDRESS, ([8, 8, net, host], 5000).into());
+            });
+        }
         13 => writer.attribute(AttributeType::NONCE, pen.nonce),
         14 => writer.attribute(input.choose(&TYPES), input.bytes()),
         _ => writer.attribute(AttributeType(input.word()), input.bytes()),
