@@ -1,5 +1,5 @@
-//! What the fuzzers found and kept, played again: every input of `tests/fuzz/corpus` and `tests/fuzz/regressions`.
-//! `tests/fuzz/run.sh` looks for more.
+//! What the fuzzers found and kept, played again. `tests/fuzz/corpus` holds few inputs that reach much code,
+//! `tests/fuzz/regressions` what once failed and scenes made by hand. `tests/fuzz/run.sh` looks for more.
 
 #[path = "fuzz/targets/mod.rs"]
 mod targets;

@@ -3,7 +3,7 @@
 #
 # What is found meanwhile is kept below target/fuzz and makes the next run start from there; with --keep it is also
 # merged into the committed corpus, which is then the smallest that reaches the same code. A crash is shown with the
-# command that replays it; its input belongs into tests/fuzz/regressions/TARGET.
+# command that replays it; its input belongs into tests/fuzz/regressions/TARGET, where nothing is ever dropped.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -84,7 +84,7 @@ merge() {
     local target=$1 fresh=$work/merged/$1
     rm -rf "$fresh"
     mkdir -p "$fresh" "$fuzz/corpus/$target"
-    "$bins/$target" -merge=1 -use_counters=0 -timeout=10 -rss_limit_mb=1024 -max_len="$(max_len "$target")" \
+    "$bins/$target" -set_cover_merge=1 -use_counters=0 -timeout=10 -rss_limit_mb=1024 -max_len="$(max_len "$target")" \
         "$fresh" "$fuzz/corpus/$target" "$work/corpus/$target" >"$work/$target.merge.log" 2>&1
     rm -rf "$fuzz/corpus/$target"
     mv "$fresh" "$fuzz/corpus/$target"
