@@ -56,6 +56,15 @@ impl Book {
         self.held.iter_mut().for_each(|(_, held)| held.id = None);
     }
 
+    /// When something ends next: a permission, a channel or an allocation.
+    pub(super) fn next_end(&self, now: Mono) -> Option<Mono> {
+        let ends = self.held.iter().flat_map(|(_, held)| {
+            let channels = held.channels.values().map(|(_, ends)| *ends);
+            held.permissions.values().copied().chain(channels).chain([held.ends_by])
+        });
+        ends.filter(|end| *end > now).min()
+    }
+
     /// No table is longer than its bound.
     pub(super) fn assert_bounds(&self, limits: &Limits) {
         for (tuple, held) in &self.held {

@@ -10,7 +10,7 @@ use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, ChannelData, ChannelNumber, Class, ErrorCode, Message, Method, TransactionId};
 use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport, WorkerId};
 use turnserver::turn::io::{ClientPath, Credit, Direction, Forward};
-use turnserver::turn::time::Now;
+use turnserver::turn::time::{Mono, Now};
 use turnserver::turn::{Answer, AnswerBuf, Destination, DropReason, Output, Path, Server, Snapshot, Verdict};
 
 use super::book::{self, Book};
@@ -113,7 +113,8 @@ impl Stage {
                 self.receive(relay, from, input.bytes(), flag);
             }
             10 => self.wait(kit::SPANS_MILLIS[usize::from(code & 0x0F)]),
-            // Datagrams come before the timers that are due.
+            // Datagrams come before the timers that are due: at the very moment that something ends, or some time later.
+            11 if other => self.now = self.book.next_end(self.now.mono).map_or(self.now, |end| self.moment(end)),
             11 => self.now = kit::later(self.now, kit::SPANS_MILLIS[usize::from(code & 0x0F)]),
             12 => self.answer_one(input),
             13 if flag => self.now.wall.0 = kit::START.wall.0.wrapping_add_signed(i64::from(input.word() as i16)),
@@ -267,14 +268,18 @@ impl Stage {
         }
     }
 
+    /// A later moment, by both clocks.
+    fn moment(&self, mono: Mono) -> Now {
+        let passed = kit::later(self.now, mono.since(self.now.mono).as_millis() as u64);
+        Now { mono, wall: passed.wall }
+    }
+
     /// Time passes, and the core does what is due when it is.
     fn wait(&mut self, millis: u64) {
         let target = kit::later(self.now, millis);
         let mut stops = 0;
         while let Some(next) = self.server.poll_timeout().filter(|next| *next <= target.mono) {
-            let span = next.since(self.now.mono).as_millis() as u64;
-            self.now = kit::later(self.now, span);
-            self.now.mono = self.now.mono.max(next);
+            self.now = self.moment(self.now.mono.max(next));
             self.settle();
             stops += 1;
             assert!(stops < 10_000, "the core asks for the same moment again and again");
