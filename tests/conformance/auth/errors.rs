@@ -38,7 +38,7 @@ fn unauthenticated(probe: &mut Probe) -> Vec<(u16, Reply)> {
     let drafts = [
         (400, Draft::allocate().without(AttributeType::NONCE)),
         (401, Draft::allocate().bare()),
-        (401, Draft::allocate().instead(AttributeType::USERNAME, b"nobody at all")),
+        (401, Draft::allocate().instead(AttributeType::USERNAME, b"nobody-at-all")),
         (420, Draft::request(Method::BINDING).with(AttributeType(0x7F00), b"")),
         (438, Draft::allocate().instead(AttributeType::NONCE, b"nobody's")),
     ];
@@ -92,10 +92,13 @@ fn quota_reached() -> (u16, Reply) {
     (486, second.ask(&Draft::allocate()))
 }
 
+/// Each with the code it has. Another server has codes of its own: which one it has is the matter of other rows.
 fn checked(replies: Vec<(u16, Reply)>) -> Vec<(u16, Reply)> {
-    for (code, reply) in &replies {
-        judge(reply, None);
-        assert_eq!(reply.code(), *code);
-    }
-    replies
+    let is_ours = Target::get().is_ours();
+    let judged = replies.into_iter().map(|(expected, reply)| {
+        judge(&reply, None);
+        assert!(reply.code() == expected || !is_ours, "{expected} was expected, {} came", reply.code());
+        (reply.code(), reply)
+    });
+    judged.filter(|(code, _)| *code != 0).collect()
 }

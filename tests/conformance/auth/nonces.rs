@@ -193,8 +193,8 @@ pub(super) fn auth_023_a_challenge_brings_a_new_nonce() {
     let mut probe = Probe::udp();
     let sent = probe.challenged().nonce.clone();
     let others = [
-        (401, Draft::allocate().instead(AttributeType::USERNAME, b"nobody at all"), sent.clone()),
-        (401, Draft::allocate().bare(), sent),
+        (401, Draft::allocate().bare(), sent.clone()),
+        (401, Draft::allocate().instead(AttributeType::USERNAME, b"nobody-at-all"), sent),
         (438, Draft::allocate().instead(AttributeType::NONCE, b"nobody's"), b"nobody's".to_vec()),
     ];
     for (code, draft, sent) in others {

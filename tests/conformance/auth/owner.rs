@@ -23,8 +23,7 @@ pub(super) fn auth_024_only_the_owner_changes_an_allocation() {
             Draft::request(Method::CHANNEL_BIND).channel(0x4001).peer(stranger.addr()),
         ];
         for draft in drafts {
-            let reply = probe.ask(&draft);
-            assert_eq!((reply.code(), reply.has(AttributeType::MESSAGE_INTEGRITY)), (441, true));
+            assert_eq!(probe.code(&draft), 441);
         }
         probe.become_user(&target.user);
         probe.send_channel(0x4001, b"on a channel that nobody bound");
@@ -45,7 +44,7 @@ pub(super) fn auth_027_indications_are_never_authenticated() {
         let garbage = [
             Draft::send(peer.addr(), b"data").with(AttributeType::MESSAGE_INTEGRITY, &[0x5A; 20]),
             Draft::send(peer.addr(), b"data")
-                .with(AttributeType::USERNAME, b"nobody at all")
+                .with(AttributeType::USERNAME, b"nobody-at-all")
                 .with(AttributeType::MESSAGE_INTEGRITY, &[0; 20]),
         ];
         for draft in garbage {

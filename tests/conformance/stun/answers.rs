@@ -128,7 +128,10 @@ pub(super) fn stun_035_at_most_one_answer_a_request() {
             probe.send_bytes(&bytes);
         }
         probe.settle();
-        for answer in probe.pending() {
+        let answers = probe.pending();
+        assert!(answers.len() <= AT_ONCE, "round {round}");
+        // What is malformed another server may answer as well.
+        for answer in answers.into_iter().filter(|_| Target::get().is_ours()) {
             let count = asked.get_mut(&answer[8..20]).unwrap_or_else(|| panic!("not asked for: {answer:02x?}"));
             assert!(*count > 0, "round {round}: one request, one answer");
             *count -= 1;

@@ -43,10 +43,9 @@ pub(super) fn stun_014_fingerprint_is_last_and_covers_the_length() {
         Draft::request(Method::CREATE_PERMISSION).peer(peer.addr()),
         Draft::request(Method::CHANNEL_BIND).channel(0x4000).peer(peer.addr()),
         Draft::request(Method::REFRESH).lifetime(0),
-        Draft::request(Method::REFRESH),
     ];
     let codes: Vec<u16> = drafts.into_iter().map(|draft| sealed_code(&mut probe, &draft)).collect();
-    assert_eq!(codes, [0, 420, 401, 400, 438, 420, 0, 437, 0, 0, 0, 437]);
+    assert_eq!(codes, [0, 420, 401, 400, 438, 420, 0, 437, 0, 0, 0]);
 }
 
 /// The code of the answer to a draft with FINGERPRINT, whose own is computed anew.

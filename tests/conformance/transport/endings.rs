@@ -63,7 +63,9 @@ pub(super) fn trn_009_a_request_is_answered_before_the_connection_ends() {
         stream.write_all(&draft.bytes(Some(&credentials))).expect("the server is there");
         stream.shutdown(Shutdown::Write).expect("a connected socket");
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("an answer, then the end");
+        // The answer, then the end, of whatever kind.
+        let end = stream.read_to_end(&mut answer);
+        assert!(end.is_ok() || !Target::get().is_ours(), "{end:?}");
         assert!(is_of(&answer, draft.id), "{answer:02x?}");
     }
     nobody_is_called_back();
