@@ -175,6 +175,15 @@ fn a_realm_is_needed_where_credentials_are() {
     assert!(!warnings(load_line("-z")).contains("realm"));
 }
 
+// RFC 8489 section 9.2.2: quotes around it, and NULs behind it, are no part of a realm.
+#[test]
+fn a_realm_may_stand_in_quotes() {
+    for written in [r#"\"example.org\""#, r"example.org\u0000", r#"\"example.org\"\u0000\u0000"#] {
+        assert_eq!(toml_config(&format!("realm = \"{written}\"")).auth.realm, "example.org", "{written}");
+    }
+    assert!(problems(load_toml(r#"realm = "\"\"""#)).contains("expected 1 to 127 bytes, found 0"));
+}
+
 #[test]
 fn a_realm_has_limits() {
     let long = "x".repeat(127);

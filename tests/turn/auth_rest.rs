@@ -20,6 +20,17 @@ fn holder(world: &World, name: &str, secret: &str) -> TestClient {
     world.client().login(name.as_bytes(), rest::password(secret.as_bytes(), name.as_bytes()).as_bytes())
 }
 
+// RFC 8489 section 14.3 prepares a USERNAME; its maker signed the bytes that a browser sends as they are.
+#[test]
+fn a_time_limited_name_is_taken_byte_for_byte() {
+    for user in ["caf\u{E9}", "cafe\u{301}", "a\u{A0}b", "\"quoted\""] {
+        let world = server(Profile::Default);
+        let client = holder(&world, &format!("{}:{user}", in_secs(600)), SECRET);
+        assert!(client.allocate().is_ok(), "{user:?}");
+        assert_eq!(client.refresh(None), Ok(600), "{user:?}");
+    }
+}
+
 fn in_secs(secs: i64) -> u64 {
     WALL_START.saturating_add_signed(secs)
 }

@@ -62,6 +62,28 @@ fn messages_of_md5_users_verify_and_nobody_elses_key_does() {
     assert_eq!(seen, ["rfc5769-2.4-long-term-request", "derived-allocate-legacy-md5"]);
 }
 
+// RFC 8489 section 9.2.2 and RFC 5389 section 15.4: one password, the keys of clients of both.
+#[test]
+fn a_password_beyond_ascii_has_the_keys_of_all_clients() {
+    let row = named("rfc5769-2.4-long-term-request");
+    let (name, realm) = (text(&row, "username").as_bytes(), text(&row, "realm").as_bytes());
+    let raw = |keys: Vec<LongTermKey>| keys.iter().map(|key| *key.raw()).collect::<Vec<_>>();
+    let of = |password: &str| *LongTermKey::derive(name, realm, password.as_bytes()).raw();
+    let unprepared = "The\u{AD}M\u{AA}tr\u{2168}";
+    let keys = raw(LongTermKey::candidates(name, realm, unprepared));
+    assert_eq!(keys, [of(unprepared), of("TheMatrIX")]);
+    assert_eq!(keys[1][..], bytes(&row, "hmac_key"));
+    for (password, expected) in [
+        ("wonderland-7", vec![of("wonderland-7")]),
+        ("n\u{303}\u{A0}o", vec![of("\u{F1} o"), of("n\u{303}\u{A0}o")]),
+        ("\"quoted\"", vec![of("quoted"), of("\"quoted\"")]),
+        // SASLprep forbids control characters, so there is no key of it.
+        ("a\u{1}\u{E9}", vec![of("a\u{1}\u{E9}")]),
+    ] {
+        assert_eq!(raw(LongTermKey::candidates(name, realm, password)), expected, "{password:?}");
+    }
+}
+
 // coturn's databases, and `user=name:0x...`, hold the key itself.
 #[test]
 fn a_key_taken_over_is_the_key_derived() {
