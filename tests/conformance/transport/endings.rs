@@ -1,6 +1,6 @@
 //! How long a connection lasts, and how it ends.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::draft::{Draft, is_of};
 use crate::peer::Peer;
 use crate::probe::Probe;
 use crate::target::Target;
-use crate::wire::{Link, Received};
+use crate::wire::{Link, Received, free_ports, poll_until};
 use crate::worker::Worker;
 
 /// Far beyond what a busy machine takes.
@@ -74,7 +74,7 @@ pub(super) fn trn_009_a_request_is_answered_before_the_connection_ends() {
 /// The client is gone; what reaches its relayed address makes the server open no connection to it.
 fn nobody_is_called_back() {
     let peer = Peer::new();
-    let mut probe = Probe::over(Link::Tcp(connect_from(None), Vec::new()));
+    let mut probe = Probe::over(Link::Tcp(connect_from(port_to_keep()), Vec::new()));
     let (local, relayed) = (probe.local(), probe.allocate());
     assert_eq!(probe.permit(peer.addr()), 0);
     drop(probe);
@@ -92,15 +92,28 @@ fn nobody_is_called_back() {
     assert_eq!(called, Err(ErrorKind::WouldBlock));
 }
 
+/// An address for connections that nobody else is given while there is none: systems give no ports of this range to
+/// whoever asks for any.
+fn port_to_keep() -> SocketAddr {
+    let ip = Probe::tcp().local().ip();
+    SocketAddr::new(ip, free_ports(1))
+}
+
 /// A connection from this address that leaves nothing behind when it is dropped, so that it can be made again.
-fn connect_from(local: Option<SocketAddr>) -> TcpStream {
+///
+/// A process that another row starts has a copy of the one before until it runs a program of its own.
+fn connect_from(local: SocketAddr) -> TcpStream {
+    poll_until("the address is free again", || try_connect_from(local).ok())
+}
+
+fn try_connect_from(local: SocketAddr) -> io::Result<TcpStream> {
     let server = Target::get().addr;
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP)).expect("a socket");
     socket.set_reuse_address(true).expect("an option");
     socket.set_linger(Some(Duration::ZERO)).expect("an option");
-    local.into_iter().for_each(|local| socket.bind(&local.into()).expect("an address of this machine"));
-    socket.connect(&server.into()).expect("the server listens for TCP");
-    socket.into()
+    socket.bind(&local.into())?;
+    socket.connect(&server.into())?;
+    Ok(socket.into())
 }
 
 /// Whether the server closes the connection, waited for.
@@ -146,13 +159,13 @@ pub(super) fn trn_011_a_byte_that_begins_nothing_closes_the_connection() {
 }
 
 pub(super) fn trn_014_the_allocation_ends_with_its_connection() {
-    let mut probe = Probe::over(Link::Tcp(connect_from(None), Vec::new()));
-    let local = probe.local();
+    let local = port_to_keep();
+    let mut probe = Probe::over(Link::Tcp(connect_from(local), Vec::new()));
     for round in 0..5 {
         probe.allocate();
         assert_eq!(probe.refresh(600), 0);
         drop(probe);
-        probe = Probe::over(Link::Tcp(connect_from(Some(local)), Vec::new()));
+        probe = Probe::over(Link::Tcp(connect_from(local), Vec::new()));
         assert_eq!((probe.local(), probe.refresh(600)), (local, 437), "round {round}");
     }
 }
