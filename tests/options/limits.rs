@@ -55,7 +55,7 @@ pub(crate) fn a_channel_ends() {
     let peer_addr = peer.local_addr().expect("a bound socket");
     assert_eq!(client.permit(peer_addr.ip()).code(), 0);
     assert_eq!(client.bind(0x4000, peer_addr).code(), 0);
-    assert!(server.log.find(&["ChannelUnbound"]).is_some());
+    assert!(server.log.find(&["channel ended"]).is_some());
     peer.send_to(b"after the channel", relayed).expect("loopback has a route");
     assert_eq!(client.receive(), Received::Indication(peer_addr, b"after the channel".to_vec()));
 }
@@ -67,7 +67,7 @@ pub(crate) fn a_permission_ends() {
     let peer = peer();
     let peer_addr = peer.local_addr().expect("a bound socket");
     assert_eq!(client.permit(peer_addr.ip()).code(), 0);
-    assert!(server.log.find(&["PermissionExpired"]).is_some());
+    assert!(server.log.find(&["permission ended"]).is_some());
     peer.send_to(b"without a permission", relayed).expect("loopback has a route");
     client.settle();
     assert_eq!(client.pending(), [], "data came through after the permission had ended");

@@ -34,7 +34,7 @@ pub(crate) fn a_channel_may_keep_its_permission() {
         assert_eq!(client.bind(0x4000, peer.local_addr().expect("a bound socket")).code(), 0);
         // A permission made later and without a channel ends: that one of the channel had its second as well.
         assert_eq!(client.permit([127, 0, 0, 9].into()).code(), 0);
-        assert!(server.log.find(&["PermissionExpired", "127.0.0.9"]).is_some());
+        assert!(server.log.find(&["permission ended", "127.0.0.9"]).is_some());
         peer.send_to(b"late", relayed).expect("loopback has a route");
         if extends {
             assert_eq!(client.receive(), Received::Channel(0x4000, b"late".to_vec()));
