@@ -3,8 +3,10 @@
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
+use turnserver::clock;
 use turnserver::stun::Method;
 
 use crate::draft::Draft;
@@ -18,6 +20,8 @@ const DESCRIPTORS: u32 = 1000;
 const PER_SOURCE: usize = 64;
 /// Connections opened before the server closes what is too much.
 const BATCH: usize = 100;
+/// How long a connection may be silent from its beginning, short of it by a little.
+const IDLE: Duration = Duration::from_secs(9);
 /// Far below what ten thousand connections would take, each with its buffers.
 const GROWTH_MAX: u64 = 16 * 1024 * 1024;
 
@@ -36,12 +40,21 @@ impl Held {
         }
     }
 
-    /// Lets go what the server closed; whether no more than `max` are left.
-    fn are_at_most(&mut self, max: usize) -> Option<()> {
+    /// How many the server did not close; the others are let go.
+    fn count(&mut self) -> usize {
         let is_open = |stream: &mut TcpStream| matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
         self.0.retain_mut(is_open);
-        (self.0.len() <= max).then_some(())
+        self.0.len()
     }
+}
+
+/// Waits until what is too much was closed, which must be for its number: every connection is closed once it was idle for
+/// long enough.
+fn closed_at_once(is_done: impl FnMut() -> Option<()>) {
+    let begin = clock::now().mono;
+    poll_until("what is too much is closed", is_done);
+    let waited = clock::now().mono.since(begin);
+    assert!(waited < IDLE, "{waited:?}");
 }
 
 pub(super) fn resident_bytes(server: &Server) -> u64 {
@@ -59,17 +72,15 @@ pub(super) fn sec_020_idle_connections_are_bounded() {
 fn ten_thousand_idle_connections() {
     let server = launch("default", "").with_descriptors(DESCRIPTORS).start();
     let before = resident_bytes(&server);
-    let mut one = Held::default();
+    let (mut one, mut many) = (Held::default(), Held::default());
     for _ in 0..5000 / BATCH {
         one.open(server.addr, Ipv4Addr::LOCALHOST.into(), BATCH);
-        poll_until("what one source has too much is closed", || one.are_at_most(PER_SOURCE));
+        closed_at_once(|| (one.count() <= PER_SOURCE).then_some(()));
     }
     assert_eq!(one.0.len(), PER_SOURCE, "and what it may have is left alone");
-    let mut many = Held::default();
-    let total = DESCRIPTORS as usize / 5;
     for host in 1..=100 {
         many.open(server.addr, Ipv4Addr::new(127, 0, 1, host).into(), 5000 / 100);
-        poll_until("what all have too much is closed", || many.are_at_most(total - PER_SOURCE));
+        closed_at_once(|| (one.count() + many.count() <= DESCRIPTORS as usize / 5).then_some(()));
     }
     assert!(many.0.len() > PER_SOURCE, "one source does not take the places of others");
     let grown = resident_bytes(&server).saturating_sub(before);
@@ -78,6 +89,7 @@ fn ten_thousand_idle_connections() {
     drop((one, many));
     poll_until("there is room again", || {
         let mut stream = TcpStream::connect(server.addr).ok()?;
+        stream.set_read_timeout(Some(IDLE)).ok()?;
         stream.write_all(&Draft::request(Method::BINDING).bytes(None)).ok()?;
         stream.peek(&mut [0]).ok().filter(|len| *len > 0)
     });
