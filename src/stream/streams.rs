@@ -257,6 +257,8 @@ impl Streams {
 
     pub(super) fn end(&mut self, now: Mono, id: StreamId, reason: CloseReason) {
         let Some(mut connection) = self.slots.remove(id) else { return };
+        let slots = &self.slots;
+        self.wheel.prune(|id| slots.get(*id).is_some());
         connection.take_leave(now, reason, &mut self.buffers);
         if let Stage::Handshake(handshake) = &connection.stage {
             self.offload.forget(handshake);

@@ -56,6 +56,7 @@ impl Server {
         for relay in allocation.relays.iter().flatten() {
             self.outputs.push_back(Output::CloseRelay(relay.grant.relay));
         }
+        self.prune_timers();
         let path = allocation.path();
         let outputs = &mut self.outputs;
         let (mut permissions, mut channels) = (allocation.permissions, allocation.channels);
@@ -70,6 +71,14 @@ impl Server {
             reason,
             secs: now.mono.since(allocation.created).as_secs(),
             traffic: allocation.traffic,
+        });
+    }
+
+    fn prune_timers(&mut self) {
+        let (allocations, reservations) = (&self.allocations, &self.reservations);
+        self.timers.prune(|timer| match timer {
+            Timer::Allocation(id) => allocations.get(*id).is_some(),
+            Timer::Reservation(token) => reservations.contains_key(token),
         });
     }
 

@@ -41,6 +41,9 @@ pub const UDP_PAYLOAD_MAX: usize = 65_507;
 /// Length of the longest answer: an Allocate success with two IPv6 addresses, or a 420 naming 128 types.
 pub const ANSWER_LEN_MAX: usize = 1280;
 
+/// Timer entries that ended allocations, or connections, may leave behind, beside as many as there are of living ones.
+pub const LEFTOVERS_MAX: usize = 4096;
+
 /// How long a freed relay port rests before it is given out again, while others are free.
 pub const PORT_REST_SECS: u32 = 30;
 

@@ -1,8 +1,10 @@
 //! A lazy timer wheel: entries say when to look, their owners know what is due.
 //!
 //! Moving a deadline later costs its owner one store and the wheel nothing: the entry fires at the old time, the owner
-//! sees that nothing is due and schedules the rest. Moving one earlier schedules a second entry.
+//! sees that nothing is due and schedules the rest. Moving one earlier schedules a second entry. An owner that ends leaves
+//! its entries behind, until they fire or are too many.
 
+use super::limits::LEFTOVERS_MAX;
 use super::time::Mono;
 
 const TICK_NANOS: u64 = 1_000_000_000;
@@ -20,6 +22,8 @@ pub struct Wheel<K> {
     /// Every slot before this tick is empty.
     tick: u64,
     len: usize,
+    /// How many entries there may be before those without owner are looked for.
+    crowded_at: usize,
 }
 
 impl<K> Wheel<K> {
@@ -31,6 +35,7 @@ impl<K> Wheel<K> {
             occupied: [0; WORDS],
             tick: now.0 / TICK_NANOS,
             len: 0,
+            crowded_at: LEFTOVERS_MAX,
         }
     }
 
@@ -85,6 +90,23 @@ impl<K> Wheel<K> {
         }
         self.tick = self.tick.max(last);
         stopovers.into_iter().for_each(|(due, key)| self.insert(due, key));
+    }
+
+    /// Lets entries go whose owners are gone, once in as many as are left: whoever makes and ends owners quickly does not
+    /// fill the wheel with what they leave behind. To be called when an owner ended.
+    pub fn prune(&mut self, is_owned: impl Fn(&K) -> bool) {
+        if self.len <= self.crowded_at {
+            return;
+        }
+        for (index, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| !slot.is_empty()) {
+            slot.retain(|(_, key)| is_owned(key));
+            slot.shrink_to_fit();
+            if slot.is_empty() {
+                self.occupied[index / 64] &= !(1 << (index % 64));
+            }
+        }
+        self.len = self.ready.len() + self.slots.iter().map(Vec::len).sum::<usize>();
+        self.crowded_at = 2 * self.len + LEFTOVERS_MAX;
     }
 
     /// How many entries wait.

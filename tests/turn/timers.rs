@@ -114,3 +114,36 @@ fn a_deadline_beyond_one_turn_of_the_wheel_is_kept() {
     assert_eq!(wheel.next(), Some(Mono(86_400 * SECOND)));
     assert_eq!(wheel.poll(Mono(86_400 * SECOND)), Some("x"));
 }
+
+// What ended owners leave behind is bounded by the living ones, and the living ones' entries stay.
+#[test]
+fn entries_of_ended_owners_do_not_pile_up() {
+    use turnserver::turn::limits::LEFTOVERS_MAX;
+    let mut wheel = Wheel::new(Mono(0));
+    const LIVING: usize = 500;
+    (0..LIVING).for_each(|key| wheel.schedule(Mono((1 + key as u64 % 3600) * SECOND), key));
+    for key in LIVING..200_000 {
+        wheel.schedule(Mono(40 * SECOND), key);
+        wheel.prune(|key| *key < LIVING);
+        assert!(wheel.len() <= 2 * LIVING + LEFTOVERS_MAX, "{} entries", wheel.len());
+    }
+    let fired: Vec<usize> = std::iter::from_fn(|| wheel.poll(Mono(10_000 * SECOND))).collect();
+    let living: std::collections::BTreeSet<usize> = fired.into_iter().filter(|key| *key < LIVING).collect();
+    assert_eq!(living.len(), LIVING);
+    assert!(wheel.is_empty() && wheel.next().is_none());
+}
+
+// A wheel whose living owners have many entries is not searched at each end.
+#[test]
+fn a_full_wheel_is_searched_seldom() {
+    let mut wheel = Wheel::new(Mono(0));
+    (0..100_000_u64).for_each(|key| wheel.schedule(Mono(key % 600 * SECOND), key));
+    let looked_at = std::cell::Cell::new(0_u64);
+    for _ in 0..1000 {
+        wheel.prune(|_| {
+            looked_at.set(looked_at.get() + 1);
+            true
+        });
+    }
+    assert_eq!((wheel.len(), looked_at.get()), (100_000, 100_000), "each entry once");
+}
