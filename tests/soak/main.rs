@@ -53,9 +53,16 @@ fn alice(client: Client) -> Client {
     client.with_user("alice", "a-secret-88")
 }
 
-/// As many descriptors for this process as the system lets it have.
-fn raise_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    setrlimit(Resource::Nofile, raised).expect("the soft limit may rise to the hard one");
+/// As many descriptors for this process, and for servers it starts, as the system lets it have, and `needed` at least.
+fn raise_descriptors(needed: u64) {
+    let hard = getrlimit(Resource::Nofile).maximum;
+    // Root may raise the hard limit as well.
+    for maximum in [hard.map(|hard| hard.max(needed)), hard] {
+        let raised = Rlimit { current: maximum, maximum };
+        if setrlimit(Resource::Nofile, raised).is_ok() {
+            break;
+        }
+    }
+    let limit = getrlimit(Resource::Nofile).current;
+    assert!(limit.is_none_or(|limit| limit >= needed), "{needed} descriptors are needed, the limit is {limit:?}");
 }

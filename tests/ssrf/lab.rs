@@ -24,13 +24,14 @@ pub(crate) const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 
 pub(crate) const RELAY_PORTS: RangeInclusive<u16> = 50_000..=59_999;
 
 /// Who may be asked for without a leak: the two hosts themselves.
-const NEIGHBOURS: [&str; 9] = [
+const NEIGHBOURS: [&str; 10] = [
     "130.89.1.1",
     "130.89.1.2",
     "2a00:1450:1::1",
     "2a00:1450:1::2",
     "192.168.50.1",
     "192.168.50.2",
+    "fd00:50::1",
     "fd00:50::2",
     "fe80::a",
     "fe80::b",
