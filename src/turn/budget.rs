@@ -75,10 +75,19 @@ impl Budget {
         self.take_from(self.keys.hash_one((prefix(source), name)), now)
     }
 
+    /// Whether [`Budget::take_of`] would give one.
+    pub fn has_one_of(&self, source: IpAddr, name: u32, now: Mono) -> bool {
+        let full_at = self.bucket(self.keys.hash_one((prefix(source), name))).load(Ordering::Relaxed);
+        self.refill.take(Mono(full_at), 1, now).is_some()
+    }
+
+    fn bucket(&self, hash: u64) -> &AtomicU64 {
+        &self.full_at[hash as usize % BUCKETS]
+    }
+
     fn take_from(&self, hash: u64, now: Mono) -> bool {
-        let bucket = &self.full_at[hash as usize % BUCKETS];
         let next = |full_at: u64| self.refill.take(Mono(full_at), 1, now).map(|next| next.0);
-        bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+        self.bucket(hash).fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 }
 

@@ -131,19 +131,23 @@ impl Worker {
     /// Over UDP an answer nobody earned may hit a forged source: each source has a budget of them. Whoever guesses
     /// passwords has another one, on streams as well.
     pub(super) fn is_affordable(&self, now: Now, path: &ClientPath, credit: Credit) -> bool {
-        if let (Credit::Failed { name }, Some(failures)) = (credit, &self.shared.failures)
-            && !failures.take_of(path.tuple.client.ip(), name, now.mono)
-        {
+        let source = path.tuple.client.ip();
+        let guess = match (credit, &self.shared.failures) {
+            (Credit::Failed { name }, Some(failures)) => Some((failures, name)),
+            _ => None,
+        };
+        if guess.is_some_and(|(failures, name)| !failures.has_one_of(source, name, now.mono)) {
             self.counters.guess();
             return false;
         }
         let is_free = credit == Credit::Authenticated || path.tuple.transport.is_stream();
-        let source = path.tuple.client.ip();
         let may = is_free || self.shared.budget.as_ref().is_none_or(|budget| budget.take(source, now.mono));
         if !may {
             self.counters.unaffordable();
+            return false;
         }
-        may
+        // Taken last: over UDP one source cannot use up the buckets of all others by making up names.
+        guess.is_none_or(|(failures, name)| failures.take_of(source, name, now.mono))
     }
 
     /// Where data for a peer goes, as far as it goes anywhere.

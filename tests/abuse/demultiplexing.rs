@@ -92,7 +92,7 @@ fn t26_no_attribute_is_too_odd() {
 /// RFC 7983 section 7: the first byte tells what a datagram is, whatever follows.
 #[test]
 fn t44_the_first_byte_decides() {
-    const DATAGRAMS: u32 = 200_000;
+    const DATAGRAMS: u32 = 100_000;
     for profile in [Profile::Default, Profile::Coturn] {
         let world = World::of(profile);
         let client = bound(&world);

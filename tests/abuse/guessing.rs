@@ -8,6 +8,7 @@ use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::address::Transport;
 
+use crate::logs::{challenge, named};
 use crate::meter::Meter;
 use crate::wire::Client;
 use crate::world::{ALICE, BOB, Setup, TestClient, WALL_START, World};
@@ -73,6 +74,33 @@ fn t08_a_network_of_ipv6_is_one_source() {
     let at = |suffix: usize| guesser(&world, ALICE.name, &format!("[2001:db8:0:7::{suffix:x}]:1000"));
     assert_eq!((1..200).map(|suffix| guess(&at(suffix), 1)).sum::<usize>(), 20);
     assert_eq!(guess(&guesser(&world, ALICE.name, "[2001:db8:0:8::1]:1000"), 100), 20);
+}
+
+/// Names are free, buckets are not: who makes names up does not silence what others mistype.
+#[test]
+fn t08_made_up_names_use_up_nothing_of_others() {
+    let server = launch(&["--auth-failures-per-minute=2"]).start();
+    let mut pacer = alice(&server);
+    pacer.relayed();
+    let mut inventor = Client::udp_from([127, 0, 5, 1].into(), server.addr);
+    let (realm, nonce) = challenge(&mut inventor);
+    for number in 0..15_000u32 {
+        inventor.send_bytes(&named(&number.to_be_bytes(), &realm, &nonce));
+        if number.is_multiple_of(100) {
+            assert_eq!(pacer.refresh(600).code(), 0);
+            inventor.take_in();
+        }
+    }
+    let others = (1..=200).filter(|last| {
+        let mut other = Client::udp_from([127, 0, 6, *last].into(), server.addr);
+        let (realm, nonce) = challenge(&mut other);
+        other.send_bytes(&named(b"bob", &realm, &nonce));
+        other.settle();
+        other.unread() == 1
+    });
+    // Its own budget was 500 answers and 100 a second, spread over 4096 buckets of two.
+    let answered = others.count();
+    assert!(answered > 150, "{answered} of 200");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! T33, T35: what strangers can make the server write, and remember.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use turnserver::clock;
 use turnserver::stun::{AttributeType, Class, MessageType, Method, TransactionId, Writer};
@@ -12,11 +13,19 @@ use crate::{ALICE, alice, launch};
 /// Lines about refusals that a worker writes: at once, and per second.
 const LINES: usize = 20;
 
+/// An id of its own for each request: the same one again would be a retransmission, and dropped while the first waits.
+fn fresh_id() -> TransactionId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut id = TransactionId([3; 12]);
+    id.0[4..].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    id
+}
+
 /// A signed Refresh in somebody's name, whatever that is.
-fn named(name: &[u8], realm: &[u8], nonce: &[u8]) -> Vec<u8> {
+pub(crate) fn named(name: &[u8], realm: &[u8], nonce: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 2048];
     let kind = MessageType { method: Method::REFRESH, class: Class::Request };
-    let mut writer = Writer::new(&mut bytes, kind, TransactionId([3; 12]));
+    let mut writer = Writer::new(&mut bytes, kind, fresh_id());
     writer.attribute(AttributeType::SOFTWARE, b"soft\r\nware\x1b[31m");
     // ORIGIN, a draft's.
     writer.attribute(AttributeType(0x802F), b"https://\r\n\0");
@@ -33,7 +42,7 @@ fn named(name: &[u8], realm: &[u8], nonce: &[u8]) -> Vec<u8> {
 fn nameless() -> Vec<u8> {
     let mut bytes = vec![0; 64];
     let kind = MessageType { method: Method::REFRESH, class: Class::Request };
-    let mut writer = Writer::new(&mut bytes, kind, TransactionId([4; 12]));
+    let mut writer = Writer::new(&mut bytes, kind, fresh_id());
     writer.attribute(AttributeType::MESSAGE_INTEGRITY, &[7; 20]);
     let len = writer.finish().expect("room");
     bytes.truncate(len);
@@ -41,7 +50,7 @@ fn nameless() -> Vec<u8> {
 }
 
 /// REALM and NONCE of a challenge.
-fn challenge(client: &mut Client) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn challenge(client: &mut Client) -> (Vec<u8>, Vec<u8>) {
     let reply = client.allocate();
     let value = |kind: AttributeType| reply.value(kind).expect("a challenge has it");
     (value(AttributeType::REALM), value(AttributeType::NONCE))

@@ -2,14 +2,19 @@
 
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
 use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Method};
 use turnserver::turn::address::Transport;
+use turnserver::turn::ports::{Parity, RelayPorts};
+use turnserver::turn::quota::Quotas;
 
 use crate::wire::{Client, poll_until};
-use crate::world::{BOB, Setup, World};
+use crate::world::{BOB, NOW, Setup, World, ip};
 use crate::{ALICE, alice, launch};
 
 /// Beyond: a resumed mobile allocation, which must not give its place back early.
@@ -122,15 +127,17 @@ fn t17_even_ports_leave_nothing_behind() {
 /// More allocations than 16 bits count: nothing wraps, nothing is lost.
 #[test]
 fn t17_counters_do_not_wrap() {
-    let world = Setup::of(Profile::Default).relays(&["130.89.1.1"]).ports(50_000..=50_006).build();
-    let client = world.client();
+    let ports = RelayPorts::new(ip("130.89.1.1"), ip("130.89.1.1"), 50_000..=50_006);
+    let (quotas, user): (_, Arc<[u8]>) = (Quotas::new(2, 2), Arc::from(&b"alice"[..]));
+    let mut rng = ChaCha12Rng::from_seed([17; 32]);
+    let mut now = NOW.mono;
     for _ in 0..70_000 {
-        client.allocate().expect("an allocation");
-        assert_eq!(client.refresh(Some(0)), Ok(0));
-        client.frames();
-        world.events();
-        world.advance(1);
+        let _lease = quotas.acquire(Some(Arc::clone(&user))).expect("one of two places");
+        let first = ports.take(Parity::EvenPair, &mut rng, now).expect("three pairs in seven ports");
+        assert!(first % 2 == 0 && ports.census().0 == 2 && quotas.of_user(&user) == 1);
+        [first, first + 1].into_iter().for_each(|port| ports.free(port, now));
+        now = now + Duration::from_millis(100);
     }
-    let (taken, resting, free) = world.census();
-    assert_eq!((taken, resting + free, world.quota_total(), world.relay_sockets()), (0, 7, 0, 0));
+    let (taken, resting, free) = ports.census();
+    assert_eq!((taken, resting + free, quotas.total(), quotas.of_user(&user)), (0, 7, 0, 0));
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use turnserver::auth::LongTermKey;
 use turnserver::auth::rest;
@@ -95,5 +96,23 @@ fn t34_no_error_shows_what_it_refuses() {
         let ended = Launch::new(&args).and(&[&also, "-z"]).run();
         assert!(!ended.status.success(), "{args:?}");
         assert_clean("an error", &(ended.log + &ended.out), &[SECRET]);
+    }
+}
+
+/// The client tool, whose operator pastes its output into reports.
+#[test]
+fn t34_the_client_tool_shows_no_password() {
+    let server = crate::launch(&[]).start();
+    for (uri, password) in [
+        (format!("turn:{}?transport=udp", server.addr), "wrong-horse-of-mine"),
+        (format!("turn:{}?transport=tcp", server.addr), "wrong-horse-of-mine"),
+        (format!("turn:{}?transport=sctp", server.addr), "wrong-horse-of-mine"),
+        (format!("turn:{}", server.addr), crate::ALICE.1),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_turnserver"));
+        let output = command.args(["probe", &uri, "-u", crate::ALICE.0, "-w", password]).output().expect("it starts");
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(!text.is_empty(), "{uri}");
+        assert_clean(&uri, &text, &[password]);
     }
 }

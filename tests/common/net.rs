@@ -339,15 +339,18 @@ impl Inner {
     pub(super) fn answer_client(&mut self, path: &ClientPath, credit: Credit, bytes: &[u8]) {
         let is_free = credit == Credit::Authenticated || path.tuple.transport.is_stream();
         let ip = path.tuple.client.ip();
-        if let (Credit::Failed { name }, Some(failures)) = (credit, &self.failures)
-            && !failures.take_of(ip, name, self.now.mono)
-        {
+        let guess = match (credit, &self.failures) {
+            (Credit::Failed { name }, Some(failures)) => Some((failures, name)),
+            _ => None,
+        };
+        if guess.is_some_and(|(failures, name)| !failures.has_one_of(ip, name, self.now.mono)) {
             if path.tuple.transport.is_stream() {
                 self.closed.push(path.tuple);
             }
             return;
         }
         if is_free || self.budget.as_ref().is_none_or(|budget| budget.take(ip, self.now.mono)) {
+            guess.inspect(|(failures, name)| assert!(failures.take_of(ip, *name, self.now.mono)));
             self.client_mail.entry(path.tuple).or_default().push_back(bytes.to_vec());
         }
     }
