@@ -134,7 +134,7 @@ fn t17_counters_do_not_wrap() {
     for _ in 0..70_000 {
         let _lease = quotas.acquire(Some(Arc::clone(&user))).expect("one of two places");
         let first = ports.take(Parity::EvenPair, &mut rng, now).expect("three pairs in seven ports");
-        assert!(first % 2 == 0 && ports.census().0 == 2 && quotas.of_user(&user) == 1);
+        assert!(first.is_multiple_of(2) && ports.census().0 == 2 && quotas.of_user(&user) == 1);
         [first, first + 1].into_iter().for_each(|port| ports.free(port, now));
         now = now + Duration::from_millis(100);
     }
