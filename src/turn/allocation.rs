@@ -211,6 +211,16 @@ impl Allocations {
         self.slab.len()
     }
 
+    /// How many 5-tuples are indexed.
+    pub(super) fn tuples(&self) -> usize {
+        self.by_tuple.len()
+    }
+
+    /// How many relay sockets could be indexed.
+    pub(super) fn relay_places(&self) -> usize {
+        self.by_relay.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.slab.is_empty()

@@ -107,6 +107,22 @@ impl Channels {
         self.by_number.is_empty()
     }
 
+    /// Every number with its peer.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (ChannelNumber, SocketAddr)> {
+        self.by_number.iter().map(|channel| (channel.number, channel.peer))
+    }
+
+    /// The number indexed for a peer, ended or not.
+    pub(super) fn by_peer_unchecked(&self, peer: SocketAddr) -> Option<ChannelNumber> {
+        let index = self.by_peer.binary_search_by(|(known, _)| known.cmp(&peer)).ok()?;
+        Some(self.by_peer[index].1)
+    }
+
+    /// How many peers are indexed.
+    pub(super) fn peers(&self) -> usize {
+        self.by_peer.len()
+    }
+
     fn position(&self, number: ChannelNumber) -> Result<usize, usize> {
         self.by_number.binary_search_by(|channel| channel.number.cmp(&number))
     }

@@ -11,6 +11,7 @@ mod answer;
 mod authenticate;
 pub mod budget;
 pub mod channel;
+mod check;
 mod client;
 pub mod drop_reason;
 mod ending;

@@ -99,6 +99,11 @@ impl ParkedRequests {
         self.requests.first_key_value().map(|(_, (deadline, _))| *deadline)
     }
 
+    /// How many clients and transactions are indexed.
+    pub(super) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.requests.len()
     }

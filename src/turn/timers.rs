@@ -109,6 +109,28 @@ impl<K> Wheel<K> {
         self.crowded_at = 2 * self.len + LEFTOVERS_MAX;
     }
 
+    /// The tick at which a deadline is due.
+    pub(super) fn tick_of(deadline: Mono) -> u64 {
+        deadline.0.div_ceil(TICK_NANOS)
+    }
+
+    /// Every entry with the tick it is due at.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u64, &K)> {
+        let slots = (0..WORDS).filter(|word| self.occupied[*word] != 0).flat_map(|word| {
+            let bits = self.occupied[word];
+            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit)
+        });
+        slots.flat_map(|slot| self.slots[slot].iter().map(|(due, key)| (*due, key)))
+    }
+
+    /// Whether the count of entries is right.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        match self.entries().count() + self.ready.len() == self.len {
+            true => Ok(()),
+            false => Err("the wheel miscounts its entries"),
+        }
+    }
+
     /// How many entries wait.
     pub fn len(&self) -> usize {
         self.len

@@ -1,0 +1,28 @@
+//! The whole core under virtual time and one seed: workers, clients, peers, a network that loses, doubles and delays,
+//! NATs, clocks that jump, a system that refuses, look-ups that are slow or lost, clients that do whatever is forbidden;
+//! against a model that was written apart from the core, with the books checked behind every step.
+//!
+//! - `cargo test --test simulation` runs 2,000 seeds and sees that everything that can occur did occur.
+//! - `SEED=1234 cargo test --test simulation` runs one of them, and prints its script, shrunk, when it fails.
+//! - `SEEDS=1000000 MINUTES=30 cargo test --release --test simulation seeds -- --nocapture` runs many, from `FIRST=` on,
+//!   until they or the minutes are over, with a line each minute and the counts at the end.
+//! - `tests/simulation/planted.sh` breaks the core in three ways on purpose and sees that each is found.
+//!
+//! Begin with `action.rs` (what can happen) and `stage.rs` (how it happens); `model/` says what must come of it.
+
+mod action;
+mod books;
+mod client;
+mod dice;
+mod engine;
+mod hostile;
+mod judge;
+mod model;
+mod plan;
+mod planted;
+mod play;
+mod run;
+mod shrink;
+mod stage;
+mod tally;
+mod wire;
