@@ -116,9 +116,10 @@ impl<K> Wheel<K> {
 
     /// Every entry with the tick it is due at.
     pub(super) fn entries(&self) -> impl Iterator<Item = (u64, &K)> {
-        let slots = (0..WORDS).filter(|word| self.occupied[*word] != 0).flat_map(|word| {
-            let bits = self.occupied[word];
-            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit)
+        let words = self.occupied.iter().enumerate().filter(|(_, bits)| **bits != 0);
+        let slots = words.flat_map(|(word, bits)| {
+            let rest = std::iter::successors(Some(*bits), |bits| Some(bits & bits.wrapping_sub(1)));
+            rest.take_while(|bits| *bits != 0).map(move |bits| word * 64 + bits.trailing_zeros() as usize)
         });
         slots.flat_map(|slot| self.slots[slot].iter().map(|(due, key)| (*due, key)))
     }

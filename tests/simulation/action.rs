@@ -136,9 +136,21 @@ pub(crate) enum Size {
 pub(crate) enum Ask {
     Binding,
     Allocate(Kind),
-    Refresh { lifetime: Option<u32>, family: Option<u8> },
-    Permit { peers: Vec<usize> },
-    Bind { number: u16, peer: usize },
+    Refresh {
+        lifetime: Option<u32>,
+        family: Option<u8>,
+    },
+    Permit {
+        peers: Vec<usize>,
+    },
+    Bind {
+        number: u16,
+        peer: usize,
+    },
+    /// A Send indication, for the hostile.
+    SendTo {
+        peer: usize,
+    },
 }
 
 /// How an allocation is asked for.
@@ -185,6 +197,14 @@ const WAITS: [u64; 14] =
     [900, 1_000, 4_999, 5_000, 5_001, 29_999, 40_000, 61_000, 121_500, 150_000, 299_999, 301_000, 599_900, 601_000];
 
 impl Ask {
+    /// What a hostile client spoils.
+    fn draw_any(dice: &mut Dice, clients: usize) -> Ask {
+        match dice.percent(20) {
+            true => Ask::SendTo { peer: peer(dice, clients) },
+            false => Ask::draw(dice, clients),
+        }
+    }
+
     pub(crate) fn draw(dice: &mut Dice, clients: usize) -> Ask {
         match dice.below(100) {
             0..=5 => Ask::Binding,
@@ -253,15 +273,19 @@ impl Act {
             610..=714 => Act::PeerSends { peer: dice.below(SENDERS), client, size: size(dice) },
             715..=719 => Act::OwnSends { client, peer: dice.below(PEERS.len()) },
             720..=734 => Act::Replay { client, of: dice.below(clients) },
-            735..=844 => Act::Hostile { client, trick: Trick::draw(dice), ask: Ask::draw(dice, clients) },
-            845..=859 => Act::Rebind { client, back: dice.percent(50), other_ip: dice.percent(20) },
-            860..=869 => Act::Disconnect { client },
-            870..=914 => Act::Wait { millis: dice.pick(&WAITS) },
-            915..=917 => Act::Suspend { secs: dice.pick(&[60, 400, 4_000, 90_000]), timers_first: dice.percent(50) },
+            735..=834 => Act::Hostile { client, trick: Trick::draw(dice), ask: Ask::draw_any(dice, clients) },
+            835..=849 => Act::Rebind { client, back: dice.percent(50), other_ip: dice.percent(20) },
+            850..=856 => Act::Disconnect { client },
+            857..=916 => {
+                Act::Wait { millis: if dice.percent(60) { 1 + dice.below(9_000) as u64 } else { dice.pick(&WAITS) } }
+            }
+            917 => Act::Suspend { secs: dice.pick(&[60, 400, 4_000, 90_000]), timers_first: dice.percent(50) },
             918..=922 => Act::WallClock { secs: dice.pick(&[-3_600, -60, -4, 4, 60, 3_600, 100_000]) },
-            923..=937 => Act::LookUps(dice.pick(&[Pace::AtOnce, Pace::AtOnce, Pace::Slow, Pace::Lost])),
+            923..=937 => {
+                Act::LookUps(dice.pick(&[Pace::AtOnce, Pace::AtOnce, Pace::AtOnce, Pace::Slow, Pace::Slow, Pace::Lost]))
+            }
             938..=949 => Act::Openings(dice.pick(&[Pace::AtOnce, Pace::AtOnce, Pace::Slow])),
-            950..=957 => Act::Epoll { refuses: dice.percent(35) },
+            950..=957 => Act::Epoll { refuses: dice.percent(15) },
             958..=961 => Act::Password { user: dice.below(3), is_new: dice.percent(50) },
             962..=963 => Act::Revoke { user: dice.below(3) },
             964..=975 => Act::HandOver { worker: dice.below(workers) },

@@ -41,7 +41,11 @@ pub(crate) struct Client {
     key: Option<Key>,
     nonce: Option<Vec<u8>>,
     pub(crate) relayed: Vec<SocketAddr>,
+    pub(crate) is_allocated: bool,
     pub(crate) token: Option<[u8; 8]>,
+    /// Peers it may send to, and channels it bound, as far as it knows.
+    pub(crate) permitted: Vec<usize>,
+    pub(crate) bound: Vec<u16>,
     /// What it asked, and whether it may ask again, by transaction.
     asked: BTreeMap<[u8; 12], (Ask, bool)>,
     pub(crate) last: Vec<u8>,
@@ -58,7 +62,10 @@ impl Client {
             key: None,
             nonce: None,
             relayed: Vec::new(),
+            is_allocated: false,
             token: None,
+            permitted: Vec::new(),
+            bound: Vec::new(),
             asked: BTreeMap::new(),
             last: Vec::new(),
             plan,
@@ -128,6 +135,11 @@ impl Client {
                 attributes.extend(peers);
                 wire::CREATE_PERMISSION
             }
+            Ask::SendTo { peer } => {
+                attributes.push((wire::PEER_ADDRESS, wire::xored(address(peer), &id)));
+                attributes.push((wire::DATA, vec![5; 9]));
+                wire::SEND
+            }
             Ask::Bind { number, peer } => {
                 let [high, low] = number.to_be_bytes();
                 attributes.push((wire::CHANNEL_NUMBER, vec![high, low, 0, 0]));
@@ -137,10 +149,10 @@ impl Client {
         };
         Parts {
             method,
-            class: wire::REQUEST,
+            class: if method == wire::SEND { wire::INDICATION } else { wire::REQUEST },
             id,
             attributes,
-            is_signed: mode != AuthMode::Anonymous && method != wire::BINDING,
+            is_signed: mode != AuthMode::Anonymous && method != wire::BINDING && method != wire::SEND,
             name: None,
             realm: REALM.as_bytes().to_vec(),
             nonce: None,
@@ -209,6 +221,11 @@ impl Client {
         let (ask, may_repeat) = self.asked.remove(&view.id)?;
         match view.class {
             wire::ERROR => {
+                if let Some([_, _, 4, 37, ..]) = view.value(wire::ERROR_CODE)
+                    && view.method != wire::ALLOCATE
+                {
+                    self.forget();
+                }
                 self.nonce = Some(view.value(wire::NONCE)?.to_vec());
                 may_repeat.then_some(ask)
             }
@@ -217,10 +234,28 @@ impl Client {
                 self.relayed = relayed.filter_map(|(_, value)| wire::unxored(value, &view.id)).collect();
                 let token = view.value(wire::TOKEN).and_then(|value| value.try_into().ok());
                 self.token = token.or(self.token);
+                self.is_allocated = true;
+                self.permitted.clear();
+                self.bound.clear();
                 None
             }
-            _ => None,
+            _ => {
+                match ask {
+                    Ask::Permit { peers } => self.permitted.extend(peers),
+                    Ask::Bind { number, .. } => self.bound.push(number),
+                    Ask::Refresh { lifetime: Some(0), .. } => self.forget(),
+                    _ => {}
+                }
+                None
+            }
         }
+    }
+
+    /// It has no allocation any more.
+    pub(crate) fn forget(&mut self) {
+        self.permitted.clear();
+        self.bound.clear();
+        self.is_allocated = false;
     }
 
     /// A nonce it would use, if any.

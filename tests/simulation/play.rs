@@ -14,7 +14,7 @@ use crate::dice::Dice;
 use crate::hostile::Trick;
 use crate::judge::peer;
 use crate::model::{SECOND, who};
-use crate::plan::{NAMES, SERVER_V4, ip, sock};
+use crate::plan::{NAMES, SENDERS, SERVER_V4, ip, sock};
 use crate::stage::{Asked, Checked, Flight, Stage};
 use crate::wire::{self, Draft, View};
 
@@ -40,7 +40,19 @@ impl Stage {
                 if self.clients[*client].nonce().is_none() || dice.percent(2) {
                     self.log_in(*client, dice);
                 }
-                self.ask(*client, ask.clone(), true, dice);
+                // An honest client begins with Allocate, and mostly leaves it at one.
+                let ask = match (self.clients[*client].is_allocated, ask) {
+                    (false, Ask::Refresh { .. } | Ask::Permit { .. } | Ask::Bind { .. }) if dice.percent(80) => {
+                        Ask::Allocate(dice.pick(&[Kind::Plain, Kind::Plain, Kind::Both, Kind::Long, Kind::Reserve]))
+                    }
+                    (false, Ask::Allocate(_)) if dice.percent(40) => {
+                        let holder = self.clients.iter().position(|client| client.token.is_some());
+                        holder.map_or(Ask::Allocate(Kind::Both), |holder| Ask::Allocate(Kind::Token(holder)))
+                    }
+                    (true, Ask::Allocate(_)) if dice.percent(60) => Ask::Refresh { lifetime: None, family: None },
+                    (_, ask) => ask.clone(),
+                };
+                self.ask(*client, ask, true, dice);
             }
             Act::Repeat { client } => {
                 let (path, bytes) = (self.clients[*client].path(), self.clients[*client].last.clone());
@@ -50,12 +62,25 @@ impl Stage {
                 let (path, bytes) = (self.clients[*client].path(), self.clients[*of].last.clone());
                 self.cast_to_server(path, bytes);
             }
+            Act::Send { client, .. } | Act::Channel { client, .. }
+                if !self.clients[*client].is_allocated && dice.percent(60) =>
+            {
+                self.ask(*client, Ask::Allocate(dice.pick(&[Kind::Plain, Kind::Both])), true, dice);
+            }
+            Act::Send { client, peer, .. } if self.clients[*client].permitted.is_empty() && dice.percent(50) => {
+                self.ask(*client, Ask::Permit { peers: vec![*peer] }, true, dice);
+            }
+            Act::Channel { client, number, .. } if self.clients[*client].bound.is_empty() && dice.percent(50) => {
+                self.ask(*client, Ask::Bind { number: *number, peer: dice.below(SENDERS) }, true, dice);
+            }
             Act::Send { client, peer, size, dont_fragment } => {
                 self.send(*client, *peer, *size, *dont_fragment, dice);
             }
             Act::Channel { client, number, size } => self.channel(*client, *number, *size, dice),
             Act::PeerSends { peer: index, client, size } => {
-                let from = peer(*index);
+                let known = &self.clients[*client].permitted;
+                let known = known.iter().copied().filter(|peer| *peer < SENDERS).nth(dice.below(3));
+                let from = peer(known.filter(|_| dice.percent(60)).unwrap_or(*index));
                 if let Some(to) = self.clients[*client].relayed_for(from.is_ipv4()) {
                     let bytes = data(*size, dice);
                     self.cast(None, Flight::ToRelay { to, from, bytes });
@@ -115,6 +140,9 @@ impl Stage {
         let is_ipv4 = dice.percent(70);
         let addresses = self.addresses(is_ipv4);
         let mut draft = Draft::new(wire::SEND, wire::INDICATION, &id);
+        let known = &self.clients[client].permitted;
+        let known = if known.is_empty() { None } else { Some(known[dice.below(known.len())]) };
+        let peer = known.filter(|_| dice.percent(60)).unwrap_or(peer);
         if let Some(peer) = addresses[peer].filter(|_| !dice.percent(3)) {
             draft.attribute(wire::PEER_ADDRESS, &wire::xored(peer, &id));
         }
@@ -132,6 +160,9 @@ impl Stage {
 
     fn channel(&mut self, client: usize, number: u16, size: Size, dice: &mut Dice) {
         let data = data(size, dice);
+        let bound = &self.clients[client].bound;
+        let bound = if bound.is_empty() { None } else { Some(bound[dice.below(bound.len())]) };
+        let number = bound.filter(|_| dice.percent(70)).unwrap_or(number);
         let mut bytes = [number.to_be_bytes(), (data.len() as u16).to_be_bytes()].concat();
         bytes.extend_from_slice(&data);
         let path = self.clients[client].path();
@@ -184,6 +215,7 @@ impl Stage {
         self.links += 1;
         let held = &mut self.clients[client];
         held.link = LinkId(self.links);
+        held.forget();
         held.address.set_port(30_000 + dice.below(30_000) as u16);
         if other_ip {
             held.address.set_ip(ip(dice.pick(&OTHER_SOURCES)));

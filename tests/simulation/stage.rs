@@ -88,7 +88,7 @@ pub(crate) struct Stage {
     pub(crate) tally: Tally,
     pub(crate) trace: u64,
     pub(crate) last_answer: Vec<u8>,
-    pub(crate) answer: Box<AnswerBuf>,
+    pub(crate) answer: Option<Box<AnswerBuf>>,
 }
 
 pub(crate) type Checked = Result<(), String>;
@@ -126,7 +126,7 @@ impl Stage {
             tally: Tally::default(),
             trace: seed,
             last_answer: Vec::new(),
-            answer: Box::default(),
+            answer: None,
             dice,
             plan,
         }
@@ -277,11 +277,11 @@ impl Stage {
             busy = self.model.waiting.values().filter(|waiting| is_of(waiting.key().0)).count();
         }
         let expect = self.model.client(self.clock(), from, bytes, busy);
-        let mut answer = std::mem::take(&mut self.answer);
+        let mut answer = self.answer.take().unwrap_or_default();
         let now = self.now();
         let verdict = self.servers[worker].handle_datagram(now, Path::Client(path), bytes, &mut answer);
         let judged = self.judge(worker, Some(path), expect, verdict, bytes, answer.bytes());
-        self.answer = answer;
+        self.answer = Some(answer);
         judged.map_err(|why| format!("from {}: {why}", path.tuple.client))?;
         self.drain(worker)
     }
@@ -303,9 +303,9 @@ impl Stage {
         self.mix(bytes);
         let local = self.engine.socket(worker, relay).expect("it was found").local;
         let expect = self.model.peer(self.clock(), local, from, bytes.len());
-        let mut answer = std::mem::take(&mut self.answer);
+        let mut answer = self.answer.take().unwrap_or_default();
         let verdict = self.servers[worker].handle_datagram(now, Path::Peer { relay, from }, bytes, &mut answer);
-        self.answer = answer;
+        self.answer = Some(answer);
         self.judge(worker, None, expect, verdict, bytes, &[]).map_err(|why| format!("from peer {from}: {why}"))?;
         self.drain(worker)?;
         self.settle(worker)
@@ -358,7 +358,7 @@ impl Stage {
 
     pub(crate) fn parts(&mut self, client: usize, ask: &Ask, dice: &mut Dice) -> crate::client::Parts {
         if let Ask::Allocate(Kind::Token(of)) = ask {
-            self.clients[client].token = self.clients[*of].token;
+            self.clients[client].token = self.clients[*of].token.take();
         }
         let is_ipv4 = dice.percent(70);
         let addresses = self.addresses(is_ipv4);

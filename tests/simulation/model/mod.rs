@@ -189,6 +189,8 @@ pub(crate) struct Model {
     orphans: BTreeSet<SocketAddr>,
     /// Ports that rest, and until when.
     resting: BTreeMap<SocketAddr, u64>,
+    /// Until then other ports may rest as well: those that were bound and could not be used.
+    unknown_rest_until: u64,
     /// Ports of allocations that ended a moment ago.
     gone: Vec<(SocketAddr, u64)>,
     nonces: HashMap<Vec<u8>, Issued>,
@@ -259,6 +261,7 @@ impl Model {
             doomed_tokens: BTreeSet::new(),
             orphans: BTreeSet::new(),
             resting: BTreeMap::new(),
+            unknown_rest_until: 0,
             gone: Vec::new(),
             nonces: HashMap::new(),
             passwords,

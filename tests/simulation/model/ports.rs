@@ -124,7 +124,8 @@ impl Model {
             }
             let rests = |local: SocketAddr| self.resting.get(&local).is_some_and(|until| clock.mono < *until);
             let is_fresh = |local: SocketAddr| !self.taken(local) && !rests(local);
-            if self.rules.squatted.is_empty() && rests(local) && self.has_port(local.ip(), even, pair, is_fresh) {
+            let is_known = self.rules.squatted.is_empty() && clock.mono >= self.unknown_rest_until;
+            if is_known && rests(local) && self.has_port(local.ip(), even, pair, is_fresh) {
                 return Err(format!("{local} was given, which rests, while others are free"));
             }
         }
@@ -163,6 +164,9 @@ impl Model {
         token: Option<[u8; 8]>,
     ) -> Option<Expect> {
         let waiting = self.unwait(ticket);
+        if matches!(opened, Opened::NoCapacity | Opened::Families(_, Some(_))) {
+            self.unknown_rest_until = clock.mono + PORT_REST_SECS * SECOND;
+        }
         let Some(Waiting::Relay { who, id, caller, lifetime, fingerprint, .. }) = waiting else {
             self.orphans.extend(grants.iter().map(|(local, _)| *local));
             return None;
