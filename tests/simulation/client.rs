@@ -25,6 +25,7 @@ pub(crate) struct Parts {
     pub(crate) is_signed: bool,
     /// Instead of the client's own.
     pub(crate) name: Option<Vec<u8>>,
+    pub(crate) key: Option<Key>,
     pub(crate) realm: Vec<u8>,
     pub(crate) nonce: Option<Vec<u8>>,
     pub(crate) fingerprint: bool,
@@ -154,6 +155,7 @@ impl Client {
             attributes,
             is_signed: mode != AuthMode::Anonymous && method != wire::BINDING && method != wire::SEND,
             name: None,
+            key: None,
             realm: REALM.as_bytes().to_vec(),
             nonce: None,
             fingerprint: self.plan.fingerprint,
@@ -191,7 +193,8 @@ impl Client {
         let mut draft = Draft::new(parts.method, parts.class, &parts.id);
         parts.attributes.iter().for_each(|(kind, value)| draft.attribute(*kind, value));
         let nonce = parts.nonce.as_ref().or(self.nonce.as_ref());
-        if let (true, Some(key), Some(nonce)) = (parts.is_signed, &self.key, nonce) {
+        let key = parts.key.as_ref().or(self.key.as_ref());
+        if let (true, Some(key), Some(nonce)) = (parts.is_signed, key, nonce) {
             draft.attribute(wire::USERNAME, parts.name.as_ref().unwrap_or(&self.name));
             draft.attribute(wire::REALM, &parts.realm);
             draft.attribute(wire::NONCE, nonce);

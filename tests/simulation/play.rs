@@ -14,9 +14,9 @@ use crate::dice::Dice;
 use crate::hostile::Trick;
 use crate::judge::peer;
 use crate::model::{SECOND, who};
-use crate::plan::{NAMES, SENDERS, SERVER_V4, ip, sock};
+use crate::plan::{NAMES, REALM, SENDERS, SERVER_V4, ip, sock};
 use crate::stage::{Asked, Checked, Flight, Stage};
-use crate::wire::{self, Draft, View};
+use crate::wire::{self, Draft, Key, View};
 
 /// More requests than may wait with one worker.
 const FLOOD: usize = 4_110;
@@ -175,6 +175,13 @@ impl Stage {
     fn hostile(&mut self, client: usize, trick: Trick, ask: &Ask, dice: &mut Dice) {
         let mut parts = self.parts(client, ask, dice);
         trick.spoil_parts(dice, &mut parts);
+        if trick == Trick::OtherUser && dice.percent(60) {
+            // Another user who really exists, with the right password, on this client's 5-tuple.
+            let user = dice.below(NAMES.len());
+            let password: &[u8] = if self.passwords_new[user] { b"second" } else { b"first" };
+            parts.name = Some(NAMES[user].as_bytes().to_vec());
+            parts.key = Some(Key::derive(NAMES[user].as_bytes(), REALM, password));
+        }
         let mut bytes = self.clients[client].encode(&parts, &mut self.model);
         trick.spoil_bytes(dice, &mut bytes, &self.clients[client].last);
         let mut path = self.clients[client].path();
