@@ -4,7 +4,7 @@
 //!
 //! - `cargo test --test simulation` runs 2,000 seeds and sees that everything that can occur did occur.
 //! - `SEED=1234 cargo test --test simulation` runs one of them, and prints its script, shrunk, when it fails.
-//! - `SEEDS=1000000 MINUTES=30 cargo test --release --test simulation seeds -- --nocapture` runs many, from `FIRST=` on,
+//! - `SEEDS=1000000 MINUTES=30 cargo test --release --test simulation seeds` runs many, from `FIRST=` on,
 //!   until they or the minutes are over, with a line each minute and the counts at the end.
 //! - `tests/simulation/planted.sh` breaks the core in three ways on purpose and sees that each is found.
 //!

@@ -33,6 +33,8 @@ fn keep_panics_quiet() {
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     pub(crate) trace: u64,
+    /// When each action was over.
+    pub(crate) times: Vec<u64>,
     /// At which action it failed, and why.
     pub(crate) failure: Option<(usize, String)>,
 }
@@ -40,11 +42,11 @@ pub(crate) struct Outcome {
 /// Plays actions of a seed.
 pub(crate) fn play(seed: u64, actions: &[Action]) -> Outcome {
     let mut stage = Stage::new(seed, Plan::of(seed));
-    let mut done = 0;
+    let mut times = Vec::with_capacity(actions.len());
     let result = catch_unwind(AssertUnwindSafe(|| {
         for action in actions {
             stage.play(action).map_err(|why| format!("at {:.3} s: {why}", seconds(&stage)))?;
-            done += 1;
+            times.push(stage.mono);
         }
         stage.finish()
     }));
@@ -53,7 +55,8 @@ pub(crate) fn play(seed: u64, actions: &[Action]) -> Outcome {
         Ok(Err(why)) => Some(why),
         Err(panic) => Some(format!("panic {}: {}", PANICKED_AT.take(), text_of(&*panic))),
     };
-    Outcome { tally: std::mem::take(&mut stage.tally), trace: stage.trace, failure: why.map(|why| (done, why)) }
+    let failure = why.map(|why| (times.len(), why));
+    Outcome { tally: std::mem::take(&mut stage.tally), trace: stage.trace, times, failure }
 }
 
 fn seconds(stage: &Stage) -> f64 {
