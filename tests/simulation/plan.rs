@@ -200,7 +200,7 @@ fn config(
 }
 
 pub(crate) fn user(name: &str, password: &str) -> User {
-    User { name: name.to_owned(), secret: UserSecret::Password(password.to_owned()) }
+    User { name: name.to_owned(), secret: UserSecret::Password(password.to_owned().into()) }
 }
 
 fn client(dice: &mut Dice, index: usize) -> ClientPlan {

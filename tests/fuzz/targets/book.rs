@@ -126,7 +126,7 @@ impl Book {
             Event::ChannelUnbound { allocation, number, .. } => {
                 self.told(allocation, |held| assert!(held.told_channels.remove(&number.0), "what began can end"));
             }
-            Event::Refused { .. } => {}
+            Event::Refused { .. } | Event::NewPeersLimited { .. } => {}
         }
     }
 
