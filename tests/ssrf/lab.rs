@@ -161,6 +161,8 @@ impl Lab {
             let socket = Socket::new(Domain::for_address(from), Type::DGRAM, None).expect("a socket");
             let forge = if from.is_ipv4() { Socket::set_ip_transparent_v4 } else { Socket::set_ip_transparent_v6 };
             forge(&socket, true).expect("root may forge a source");
+            // The socket before may live a moment longer, in a process another test is about to start.
+            socket.set_reuse_address(true).expect("a socket");
             socket.bind(&from.into()).unwrap_or_else(|error| panic!("{from}: {error}"));
             socket.send_to(bytes, &to.into()).unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
         });

@@ -138,11 +138,13 @@ fn canaries_and_capture_can_see() {
         return;
     }
     let mut lab = Lab::new();
-    let send = |lab: &Lab, ip: &str| {
+    let mut ports = RELAY_PORTS;
+    let mut send = |lab: &Lab, ip: &str| {
+        let port = ports.next().expect("there are thousands");
         let peer = SocketAddr::new(ip.parse().expect("an address"), PORT);
         let any: IpAddr = if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         lab.server.call(|| {
-            let socket = UdpSocket::bind((any, *RELAY_PORTS.start())).expect("a free port");
+            let socket = UdpSocket::bind((any, port)).expect("a free port");
             socket.send_to(b"x", peer).unwrap_or_else(|error| panic!("{peer}: {error}"));
         });
         peer
