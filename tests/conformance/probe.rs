@@ -1,7 +1,8 @@
 //! A client of the suite: it sends drafts and judges whatever comes back.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use turnserver::auth::LongTermKey;
@@ -29,13 +30,25 @@ pub(crate) struct Probe {
 impl Probe {
     /// A client over UDP with the target's user.
     pub(crate) fn udp() -> Probe {
-        Probe::over(Link::udp(Target::get().addr))
+        Probe::udp_to(Target::get().addr)
+    }
+
+    /// A client over UDP, to any server, from a 5-tuple that no client of this run had: an allocation outlives the client
+    /// that forgot it, and would be in the way of the next one.
+    pub(crate) fn udp_to(server: SocketAddr) -> Probe {
+        static USED: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
+        loop {
+            let link = Link::udp(server);
+            if USED.lock().expect("nothing panics while it holds them").insert(link.local()) {
+                return Probe::over(link);
+            }
+        }
     }
 
     /// The same over IPv6.
     pub(crate) fn udp_v6() -> Probe {
         let addr = Target::get().addr_v6.unwrap_or_else(|| not_asked("SERVER6 is not set"));
-        Probe::over(Link::udp(addr))
+        Probe::udp_to(addr)
     }
 
     /// A client over TCP.

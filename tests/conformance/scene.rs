@@ -7,7 +7,7 @@ use turnserver::stun::AttributeType;
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
-use crate::wire::{Launch, Link, Server};
+use crate::wire::{Launch, Server};
 
 /// A client with an allocation, a peer it permits, and where that peer reaches it.
 pub(crate) struct Scene {
@@ -88,5 +88,5 @@ pub(crate) fn launch(profile: &str, lines: &str) -> Launch {
 
 /// A client of such a server.
 pub(crate) fn client_of(server: &Server) -> Probe {
-    Probe::over(Link::udp(server.addr))
+    Probe::udp_to(server.addr)
 }

@@ -87,7 +87,7 @@ pub(super) fn int_007_any_order_of_attributes() {
     let orders = orders(6);
     assert_eq!(orders.len(), 720);
     for order in orders {
-        let mut probe = unused();
+        let mut probe = Probe::udp();
         let credentials = probe.challenged().clone();
         let attributes = [
             (AttributeType::USERNAME, credentials.person.name.into_bytes()),
@@ -105,15 +105,6 @@ pub(super) fn int_007_any_order_of_attributes() {
         assert_eq!(reply.lifetime(), 700, "{order:?}");
         assert_eq!(probe.refresh(0), 0);
     }
-}
-
-/// A client whose 5-tuple the server has forgotten, if it was another's: not every server lets one be used again at once.
-fn unused() -> Probe {
-    let try_one = |_| {
-        let mut probe = Probe::udp();
-        (probe.code(&Draft::allocate().bare()) == 401).then_some(probe)
-    };
-    (0..100).find_map(try_one).expect("a 5-tuple without an allocation")
 }
 
 /// Every order of the numbers below `count`.
