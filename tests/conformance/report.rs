@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Chapter, chapters};
-use crate::row::{Outcome, Row, Section, Shown, outcomes};
+use crate::row::{Outcome, Row, Section, Shown, all_not_seen, outcomes};
 use crate::target::Target;
 
 /// Of all claimed ids, how many in a hundred must be covered.
@@ -37,6 +37,9 @@ pub(crate) fn print(sections: &[Section]) {
     println!("conformance of {}", Target::describe());
     for chapter in chapters() {
         results.print_chapter(&chapter);
+    }
+    for what in all_not_seen() {
+        println!("NOT LOOKED AT, for lack of root: {what}");
     }
     println!("{}", results.total());
 }

@@ -1,7 +1,7 @@
 //! What the suite consists of: sections of rows.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 
@@ -74,6 +74,20 @@ struct NotAsked(String);
 pub(crate) fn not_asked(why: &str) -> ! {
     assert!(!Target::get().is_ours(), "every row can be asked of our server: {why}");
     resume_unwind(Box::new(NotAsked(why.to_owned())))
+}
+
+/// What could not be looked at for lack of root, each once.
+static NOT_SEEN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// Takes down that rows check less than they could, for lack of root; where `CI` is set they fail instead.
+pub(crate) fn not_seen(what: &'static str) {
+    assert!(std::env::var_os("CI").is_none(), "needs root (CAP_NET_RAW): {what}");
+    NOT_SEEN.lock().expect("nothing panics while it holds them").insert(what);
+}
+
+/// What rows could not look at.
+pub(crate) fn all_not_seen() -> Vec<&'static str> {
+    NOT_SEEN.lock().expect("nothing panics while it holds them").iter().copied().collect()
 }
 
 /// What became of every row that ran.

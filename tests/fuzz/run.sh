@@ -36,7 +36,7 @@ instrumentation=(
 )
 
 build() {
-    RUSTFLAGS="${instrumentation[*]}" CARGO_TARGET_DIR=$work cargo build --quiet --release \
+    RUSTFLAGS="${instrumentation[*]}" CARGO_TARGET_DIR=$work cargo build --quiet --release --locked \
         --manifest-path "$fuzz/Cargo.toml" --target "$host"
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
+use crate::row::not_seen;
+
 /// Far beyond what a busy machine takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Room for what comes while the row does something else.
@@ -63,7 +65,7 @@ impl Capture {
         match Capture::open(to, protocol) {
             Ok(socket) => Some(Capture { socket, to, protocol }),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                say_what_needs_root("IP headers");
+                not_seen("IP headers of what the server sends");
                 None
             }
             Err(error) => panic!("a packet socket: {error}"),
@@ -99,12 +101,6 @@ impl Capture {
             }
         }
     }
-}
-
-/// Tells whoever runs the suite what was not looked at.
-#[allow(clippy::print_stderr, reason = "a check that is left out is never left out silently")]
-pub(crate) fn say_what_needs_root(what: &str) {
-    eprintln!("NOT SEEN: {what} need root (CAP_NET_RAW); the row checks only what is left");
 }
 
 /// Keeps what goes to this port by this protocol: the packets of all other rows would fill the buffer.

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::capture::{UDP, say_what_needs_root};
+use super::capture::UDP;
+use crate::row::not_seen;
 
 /// Whoever includes the IP header.
 const PROTOCOL_RAW: i32 = 255;
@@ -20,7 +21,7 @@ impl Forge {
         match Socket::new(Domain::for_address(address), Type::RAW, Some(Protocol::from(PROTOCOL_RAW))) {
             Ok(socket) => Some(Forge(socket)),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                say_what_needs_root("packets with a header of our own");
+                not_seen("packets with IP headers of our own");
                 None
             }
             Err(error) => panic!("a raw socket: {error}"),

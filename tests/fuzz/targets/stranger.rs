@@ -140,7 +140,8 @@ impl Stranger {
             while let Some(output) = self.server.poll_output() {
                 match output {
                     Output::Transmit(transmit) => {
-                        assert_eq!((transmit.to, transmit.credit), (waiting.path, Credit::Unauthenticated));
+                        assert_eq!(transmit.to, waiting.path);
+                        assert_ne!(transmit.credit, Credit::Authenticated, "nothing was proved");
                         self.check_answer(waiting.path, &waiting.datagram, &transmit.bytes);
                         answered += 1;
                     }
