@@ -5,6 +5,7 @@
 
 mod addresses;
 mod batch;
+mod build;
 pub mod checks;
 mod connections;
 mod counters;

@@ -1,0 +1,162 @@
+//! The parts of a server before it runs: workers with their sockets, what they share, what the operator is warned of.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use tracing::warn;
+
+use super::addresses::ListenAddresses;
+use super::checks::{self, DescriptorBudget, Descriptors};
+use super::connections::Acceptor;
+use super::engine::Secrets;
+use super::inbox::Inbox;
+use super::journal::Journal;
+use super::listen::{ListenPorts, StartError, system};
+use super::shared::Shared;
+use super::socket;
+use super::sys::Arena;
+use super::wake::Wake;
+use super::worker::Worker;
+use crate::clock;
+use crate::config::Config;
+use crate::poll::Poller;
+use crate::stream::{StreamShared, Streams};
+use crate::turn::address::WorkerId;
+use crate::turn::budget::{Budget, Refill};
+use crate::turn::nonce::Nonces;
+use crate::turn::policy::{OwnNet, PeerPolicy};
+use crate::turn::ports::{RelayAddresses, RelayPorts};
+use crate::turn::settings::Hooks;
+use crate::turn::{AnswerBuf, Server, Settings};
+use crate::userdb::UserStore;
+
+pub(super) fn build_worker(
+    id: u8,
+    ports: &ListenPorts,
+    shared: &Arc<Shared>,
+    streams: &Arc<StreamShared>,
+    stop: &Arc<AtomicBool>,
+    rng: &mut ChaCha12Rng,
+) -> Result<Worker, StartError> {
+    let refused = |address: &SocketAddr| {
+        let address = *address;
+        move |source| StartError::Listen { address, source }
+    };
+    let listen = |address: &SocketAddr| socket::listen_udp(*address).map_err(refused(address));
+    let accept = |address: &SocketAddr| {
+        let socket = socket::listen_tcp(*address).map_err(refused(address))?;
+        Ok(Acceptor::new(socket, *address))
+    };
+    let wake = Arc::new(Wake::new().map_err(system("cannot make an eventfd"))?);
+    let waker = Arc::clone(&wake);
+    let now = clock::now();
+    let mut seeds = [[0; 32]; 2];
+    seeds.iter_mut().for_each(|seed| rng.fill_bytes(seed));
+    Ok(Worker {
+        id: WorkerId(id),
+        server: Server::new(Arc::clone(&shared.settings), WorkerId(id), seeds[0], now),
+        fault_at: None,
+        allocated_streams: 0,
+        shared: Arc::clone(shared),
+        listeners: ports.udp.iter().map(listen).collect::<Result<_, _>>()?,
+        acceptors: ports.tcp.iter().map(accept).collect::<Result<_, _>>()?,
+        streams: Streams::new(Arc::clone(streams), Arc::new(move || waker.wake()), now.mono),
+        inbox: Arc::new(Inbox::new(Arc::clone(&wake))),
+        wake,
+        stop: Arc::clone(stop),
+        rng: ChaCha12Rng::from_seed(seeds[1]),
+        journal: Journal::new(WorkerId(id), keys(rng)),
+        poller: Poller::new().map_err(system("cannot make an epoll set"))?,
+        relays: Default::default(),
+        arena: Arena::new(),
+        batch: Default::default(),
+        answer: AnswerBuf::default(),
+        messages: Vec::new(),
+        counters: Arc::default(),
+    })
+}
+
+pub(super) fn keys(rng: &mut ChaCha12Rng) -> [u64; 4] {
+    std::array::from_fn(|_| rng.next_u64())
+}
+
+pub(super) fn thread_count(config: &Config) -> u8 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let asked = config.process.threads.map_or(cores, usize::from);
+    asked.clamp(1, 128) as u8
+}
+
+pub(super) fn settings(
+    config: &Arc<Config>,
+    addresses: &ListenAddresses,
+    secrets: &Secrets,
+    listeners: Vec<SocketAddr>,
+    hooks: Hooks,
+) -> Settings {
+    let services = vec![config.listen.port, config.listen.tls_port];
+    let mut own = OwnNet::new(services, config.relay.ports.clone());
+    own.add(addresses.host.iter().chain(&addresses.listen).copied());
+    addresses.relay.iter().for_each(|local| own.add_relay(*local, &config.relay.external));
+    let auth = &config.auth;
+    let previous = secrets.previous_nonce_key.as_ref();
+    Settings {
+        config: Arc::clone(config),
+        policy: PeerPolicy::new(&config.peers, own),
+        nonces: Nonces::new(&secrets.nonce_key, previous, &auth.realm, auth.nonce_lifetime_secs),
+        listeners,
+        hooks,
+    }
+}
+
+pub(super) fn share(
+    settings: &Arc<Settings>,
+    users: Arc<dyn UserStore>,
+    addresses: &ListenAddresses,
+    descriptors: &Descriptors,
+    rng: &mut ChaCha12Rng,
+) -> Shared {
+    let config = &settings.config;
+    let relay = &config.relay;
+    let ports =
+        addresses.relay.iter().map(|ip| RelayPorts::new(*ip, relay.external.public_of(*ip), relay.ports.clone()));
+    let limits = &config.limits;
+    let failures = limits.auth_failures_per_minute;
+    let budgets = [
+        limits.unauthorized.map(|rate| Budget::new(rate, keys(rng))),
+        (failures > 0).then(|| Budget::filling(Refill::per_minute(failures, failures), keys(rng))),
+    ];
+    Shared::new(
+        Arc::clone(settings),
+        RelayAddresses::new(ports.collect()),
+        addresses.default_routes.clone(),
+        budgets,
+        users,
+        DescriptorBudget::new(descriptors.allocated_max),
+    )
+}
+
+pub(super) fn warn_shortfalls(config: &Config, shared: &Shared, descriptors: &Descriptors, worker: Option<&Worker>) {
+    let relay_ports = shared.relays.iter().map(RelayPorts::count).sum();
+    let listener = worker.and_then(|worker| worker.listeners.first());
+    let shortfalls = [
+        checks::port_overlap(&config.relay.ports),
+        descriptors.shortfall(relay_ports),
+        listener.and_then(|listener| checks::buffer_shortfall(&listener.socket)),
+    ];
+    shortfalls.into_iter().flatten().for_each(|text| warn!("{text}"));
+}
+
+/// Says so when a private half of `external-ip` stands for no relay address: nothing would be mapped.
+pub(super) fn unused_external(config: &Config, addresses: &ListenAddresses) -> Option<String> {
+    let pairs = config.relay.external.pairs.iter();
+    let unused: Vec<String> = pairs
+        .filter(|pair| !addresses.relay.contains(&pair.private))
+        .map(|pair| format!("{}/{}", pair.public, pair.private))
+        .collect();
+    (!unused.is_empty()).then(|| {
+        format!("external-ip {}: the private address is no relay address, so nothing is mapped", unused.join(", "))
+    })
+}
