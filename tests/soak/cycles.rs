@@ -1,6 +1,6 @@
 //! A hundred thousand allocations that come and go.
 
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 
 use crate::closes::{PORTS, assert_all_ports, range, reset};
 use crate::figures::{Figures, assert_healthy, await_descriptors, descriptors};
@@ -23,7 +23,10 @@ fn cycle(server: &Server, number: usize) {
             reset(stream);
         }
         _ => {
-            let mut client = alice(Client::udp(server.addr));
+            // What is freed leaves nothing on its 5-tuple, so ports of clients may come again.
+            let socket = UdpSocket::bind((server.addr.ip(), 0)).expect("a free port");
+            socket.connect(server.addr).expect("a route to the server");
+            let mut client = alice(Client::on(socket));
             client.relayed();
             assert_eq!(client.refresh(0).code(), 0);
         }
