@@ -13,11 +13,11 @@ fn hunks(patch: &str) -> Vec<(String, String)> {
             file = path.to_owned();
         } else if line.starts_with("@@ ") {
             hunks.push((file.clone(), String::new()));
-        } else if let (Some((_, text)), Some(kept)) = (hunks.last_mut(), line.strip_prefix([' ', '-'])) {
-            if !line.starts_with("---") {
-                text.push_str(kept);
-                text.push('\n');
-            }
+        } else if let (Some((_, text)), Some(kept)) = (hunks.last_mut(), line.strip_prefix([' ', '-']))
+            && !line.starts_with("---")
+        {
+            text.push_str(kept);
+            text.push('\n');
         }
     }
     hunks

@@ -325,7 +325,7 @@ impl Stage {
         let path = self.clients[client].path();
         let mut bare = Draft::new(wire::ALLOCATE, wire::REQUEST, &dice.id());
         bare.attribute(wire::TRANSPORT, &[17, 0, 0, 0]);
-        self.from_client(path, &bare.bytes)?;
+        self.serve_client(path, &bare.bytes)?;
         let challenge = self.last_answer.clone();
         let nonce = View::parse(&challenge).ok().and_then(|view| view.value(wire::NONCE)).map(<[u8]>::to_vec);
         let Some(nonce) = nonce else { return Ok(()) };
@@ -346,7 +346,7 @@ impl Stage {
         self.openings = Pace::AtOnce;
         self.plan.weather = crate::plan::Weather { loss: 0, twice: 0, jitter: 0 };
         self.advance(self.mono + 25 * SECOND)?;
-        if self.trace % 2 == 0 {
+        if self.trace.is_multiple_of(2) {
             let now = self.now();
             for worker in 0..self.servers.len() {
                 let of: Vec<_> = self.model.held.keys().copied().filter(|who| self.worker_of(*who) == worker).collect();

@@ -244,10 +244,10 @@ impl Stage {
                 if path.tuple.transport.is_stream() && self.clients.iter().all(is_gone) {
                     return Ok(());
                 }
-                self.from_client(path, &bytes)?;
+                self.serve_client(path, &bytes)?;
             }
-            Flight::ToClient { tuple, bytes, die } => self.to_client(tuple, &bytes, die),
-            Flight::ToRelay { to, from, bytes } => self.from_peer(to, from, &bytes)?,
+            Flight::ToClient { tuple, bytes, die } => self.deliver(tuple, &bytes, die),
+            Flight::ToRelay { to, from, bytes } => self.serve_peer(to, from, &bytes)?,
             Flight::Answer { worker, generation, ticket, asked } => {
                 if self.generations[worker] == generation {
                     self.answer_core(worker, ticket, asked)?;
@@ -260,7 +260,7 @@ impl Stage {
     }
 
     /// A datagram, or a message of a stream, reaches a worker.
-    pub(crate) fn from_client(&mut self, path: ClientPath, bytes: &[u8]) -> Checked {
+    pub(crate) fn serve_client(&mut self, path: ClientPath, bytes: &[u8]) -> Checked {
         self.take_in(path, bytes)?;
         self.settle(self.worker_of(who(&path.tuple)))
     }
@@ -286,7 +286,7 @@ impl Stage {
         self.drain(worker)
     }
 
-    fn from_peer(&mut self, to: SocketAddr, from: SocketAddr, bytes: &[u8]) -> Checked {
+    fn serve_peer(&mut self, to: SocketAddr, from: SocketAddr, bytes: &[u8]) -> Checked {
         let Some((worker, relay)) = self.engine.socket_at(to) else { return Ok(()) };
         let now = self.now();
         self.tally.datagrams += 1;
@@ -320,7 +320,7 @@ impl Stage {
         self.drain(worker)
     }
 
-    fn to_client(&mut self, tuple: FiveTuple, bytes: &[u8], die: u64) {
+    fn deliver(&mut self, tuple: FiveTuple, bytes: &[u8], die: u64) {
         let Some(index) = self.clients.iter().position(|client| client.path().tuple == tuple) else { return };
         let mut dice = Dice::new(die);
         if let Some(ask) = self.clients[index].receive(bytes) {
