@@ -3,7 +3,7 @@
 
 use crate::dice::Dice;
 use crate::hostile::Trick;
-use crate::plan::{PEERS, SENDERS, Weather, weather};
+use crate::plan::{LISTS, PEERS, SENDERS, Weather, weather};
 
 pub(crate) const ACTIONS: usize = 520;
 
@@ -68,6 +68,12 @@ pub(crate) enum Act {
     Disconnect {
         client: usize,
     },
+    /// A client tries passwords, one behind the other.
+    Guess {
+        client: usize,
+        user: usize,
+        count: usize,
+    },
     Wait {
         millis: u64,
     },
@@ -90,6 +96,10 @@ pub(crate) enum Act {
     },
     Revoke {
         user: usize,
+    },
+    /// The operator changes which peers may be reached.
+    Peers {
+        lists: usize,
     },
     /// A worker's state goes over to a new core; through text now and then.
     HandOver {
@@ -121,6 +131,8 @@ pub(crate) enum Pace {
     AtOnce,
     Slow,
     Lost,
+    /// It says at once that it cannot.
+    Down,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +158,11 @@ pub(crate) enum Ask {
     Bind {
         number: u16,
         peer: usize,
+    },
+    /// Permissions for many hosts of a network.
+    Scan {
+        network: u8,
+        count: u8,
     },
     /// A Send indication, for the hostile.
     SendTo {
@@ -219,7 +236,8 @@ impl Ask {
                 lifetime: dice.pick(&[None, None, Some(0), Some(600), Some(3600), Some(u32::MAX)]),
                 family: dice.pick(&[None, None, None, Some(1), Some(2), Some(3)]),
             },
-            47..=72 => {
+            47..=48 => Ask::Scan { network: dice.below(4) as u8, count: dice.pick(&[5, 30, 64]) },
+            49..=72 => {
                 let count = dice.pick(&[0, 1, 1, 1, 1, 2, 2, 3, 65]);
                 Ask::Permit { peers: (0..count).map(|_| peer(dice, clients)).collect() }
             }
@@ -275,15 +293,20 @@ impl Act {
             720..=734 => Act::Replay { client, of: dice.below(clients) },
             735..=834 => Act::Hostile { client, trick: Trick::draw(dice), ask: Ask::draw_any(dice, clients) },
             835..=849 => Act::Rebind { client, back: dice.percent(50), other_ip: dice.percent(20) },
-            850..=856 => Act::Disconnect { client },
-            857..=916 => {
+            850..=855 => Act::Disconnect { client },
+            856..=858 => Act::Guess { client, user: dice.below(3), count: dice.pick(&[2, 5, 22]) },
+            859..=861 => Act::Peers { lists: if dice.percent(50) { 0 } else { dice.below(LISTS.len()) } },
+            862..=916 => {
                 Act::Wait { millis: if dice.percent(60) { 1 + dice.below(9_000) as u64 } else { dice.pick(&WAITS) } }
             }
             917 => Act::Suspend { secs: dice.pick(&[60, 400, 4_000, 90_000]), timers_first: dice.percent(50) },
             918..=922 => Act::WallClock { secs: dice.pick(&[-3_600, -60, -4, 4, 60, 3_600, 100_000]) },
-            923..=937 => {
-                Act::LookUps(dice.pick(&[Pace::AtOnce, Pace::AtOnce, Pace::AtOnce, Pace::Slow, Pace::Slow, Pace::Lost]))
-            }
+            923..=937 => Act::LookUps(match dice.below(12) {
+                0..=5 => Pace::AtOnce,
+                6..=8 => Pace::Slow,
+                9..=10 => Pace::Lost,
+                _ => Pace::Down,
+            }),
             938..=949 => Act::Openings(dice.pick(&[Pace::AtOnce, Pace::AtOnce, Pace::Slow])),
             950..=957 => Act::Epoll { refuses: dice.percent(15) },
             958..=961 => Act::Password { user: dice.below(3), is_new: dice.percent(50) },

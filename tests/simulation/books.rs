@@ -16,6 +16,7 @@ impl Stage {
         let is_due = |server: &turnserver::turn::Server| server.poll_timeout().is_some_and(|at| at <= now.mono);
         if !self.servers.iter().any(is_due) {
             self.model.check_ends(clock)?;
+            self.model.check_told(clock)?;
             for server in &self.servers {
                 server.check(now)?;
             }

@@ -38,7 +38,7 @@ pub(crate) struct Client {
     /// Addresses it had before.
     pub(crate) former: Vec<SocketAddr>,
     pub(crate) link: LinkId,
-    name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     key: Option<Key>,
     nonce: Option<Vec<u8>>,
     pub(crate) relayed: Vec<SocketAddr>,
@@ -134,6 +134,11 @@ impl Client {
             Ask::Permit { peers } => {
                 let peers = peers.iter().map(|peer| (wire::PEER_ADDRESS, wire::xored(address(peer), &id)));
                 attributes.extend(peers);
+                wire::CREATE_PERMISSION
+            }
+            Ask::Scan { network, count } => {
+                let host = |host: u8| sock(&format!("9.77.{network}.{host}:7"));
+                attributes.extend((0..*count).map(|at| (wire::PEER_ADDRESS, wire::xored(host(at), &id))));
                 wire::CREATE_PERMISSION
             }
             Ask::SendTo { peer } => {

@@ -2,7 +2,7 @@
 //! ports, quotas and budgets, with a system below it that refuses when the simulation says so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
@@ -18,6 +18,7 @@ use turnserver::turn::time::Mono;
 use turnserver::userdb::Users;
 
 use crate::dice::Dice;
+use crate::guesses::Guesses;
 use crate::plan::Plan;
 
 /// Ports tried when other programs have them.
@@ -47,6 +48,7 @@ pub(crate) struct Engine {
     pub(crate) relays: RelayAddresses,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) budget: Option<Budget>,
+    pub(crate) guesses: Option<Guesses>,
     pub(crate) users: Users,
     pub(crate) epoll_refuses: bool,
     /// The relay sockets of each worker, by their numbers.
@@ -60,12 +62,16 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(plan: &Plan, dice: &mut Dice) -> Engine {
-        let limits = &plan.config.limits;
+        let (limits, sources) = (&plan.config.limits, sources(plan));
         let ports = plan.relays.iter().map(|(local, external)| RelayPorts::new(*local, *external, plan.ports.clone()));
         Engine {
             relays: RelayAddresses::new(ports.collect()),
             quotas: Quotas::new(limits.user_quota, limits.total_quota),
-            budget: limits.unauthorized.map(|rate| Budget::new(rate, collision_free(plan, dice))),
+            budget: limits.unauthorized.map(|rate| Budget::new(rate, collision_free(&sources, dice))),
+            guesses: match limits.auth_failures_per_minute {
+                0 => None,
+                count => Some(Guesses::new(count, &sources, dice)),
+            },
             users: Users::new(&plan.config.auth),
             epoll_refuses: false,
             sockets: (0..plan.workers).map(|_| Vec::new()).collect(),
@@ -277,17 +283,22 @@ impl Engine {
     }
 }
 
-/// Keys under which no two clients of the plan share a bucket, which no model could foretell.
-fn collision_free(plan: &Plan, dice: &mut Dice) -> [u64; 4] {
-    let one = turnserver::config::Rate { per_sec: 1, burst: 1 };
-    let mut sources: Vec<_> = plan.clients.iter().map(|client| client.address.ip()).collect();
+/// Where clients of the plan come from, each customer once.
+fn sources(plan: &Plan) -> Vec<IpAddr> {
+    let mut sources: Vec<IpAddr> = plan.clients.iter().map(|client| client.address.ip()).collect();
     sources.extend(crate::client::OTHER_SOURCES.map(crate::plan::ip));
-    let prefix = |ip: &std::net::IpAddr| match ip {
-        std::net::IpAddr::V4(_) => *ip,
-        std::net::IpAddr::V6(ip) => std::net::Ipv6Addr::from(u128::from(*ip) >> 64 << 64).into(),
+    let prefix = |ip: &IpAddr| match ip {
+        IpAddr::V4(_) => *ip,
+        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(*ip) >> 64 << 64).into(),
     };
     sources.sort_by_key(prefix);
     sources.dedup_by_key(|ip| prefix(ip));
+    sources
+}
+
+/// Keys under which no two of them share a bucket, which no model could foretell.
+fn collision_free(sources: &[IpAddr], dice: &mut Dice) -> [u64; 4] {
+    let one = turnserver::config::Rate { per_sec: 1, burst: 1 };
     loop {
         let keys = std::array::from_fn(|_| dice.next());
         let budget = Budget::new(one, keys);

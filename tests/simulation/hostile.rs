@@ -27,11 +27,12 @@ pub(crate) enum Trick {
     WrongFirstByte,
     Userhash,
     OtherRealm,
+    Quoted,
     LongName,
     OddSize,
 }
 
-const TRICKS: [Trick; 22] = [
+const TRICKS: [Trick; 23] = [
     Trick::Truncated,
     Trick::Flipped,
     Trick::Spliced,
@@ -52,6 +53,7 @@ const TRICKS: [Trick; 22] = [
     Trick::WrongFirstByte,
     Trick::Userhash,
     Trick::OtherRealm,
+    Trick::Quoted,
     Trick::LongName,
     Trick::OddSize,
 ];
@@ -92,7 +94,9 @@ impl Trick {
                 parts.name = Some(dice.pick(&[&b"alice"[..], b"bob", b"mallory", b"", b"17:eve"]).to_vec())
             }
             Trick::Userhash => parts.attributes.push((wire::USERHASH, vec![9; 32])),
-            Trick::OtherRealm => parts.realm = dice.pick(&[&b"example.com"[..], b"", b"example.org\0"]).to_vec(),
+            Trick::OtherRealm => {
+                parts.realm = dice.pick(&[&b"example.com"[..], b"", b"example.org ", b"Example.org"]).to_vec();
+            }
             Trick::LongName => {
                 let len = dice.pick(&[763, 764, 900]);
                 match dice.below(3) {
@@ -104,6 +108,22 @@ impl Trick {
             Trick::WrongFingerprint => parts.fingerprint = true,
             _ => {}
         }
+    }
+
+    /// Writes a name in quotes, with NULs behind it, or with something else that is not quite that.
+    pub(crate) fn quote(dice: &mut Dice, name: &[u8]) -> Vec<u8> {
+        let (front, back) = dice.pick(&[
+            (&b"\""[..], &b"\""[..]),
+            (b"", b"\0"),
+            (b"", b"\0\0\0"),
+            (b"\"", b"\"\0\0"),
+            (b"\"", b""),
+            (b"\"", b"\0\""),
+            (b"\"\"", b"\"\""),
+            (b"'", b"'"),
+            (b"\0", b""),
+        ]);
+        [front, name, back].concat()
     }
 
     /// Spoils the bytes.

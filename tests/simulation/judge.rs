@@ -8,7 +8,7 @@ use turnserver::turn::io::{ClientPath, Credit, Direction, Forward, OwnPeer, Rela
 use turnserver::turn::{Answer, Destination, Event, Output, Verdict};
 
 use crate::action::Pace;
-use crate::model::{Expect, Opened, Reach, SECOND, Waiting, Wish, who};
+use crate::model::{Expect, Merit, Opened, Reach, SECOND, Waiting, Wish, who};
 use crate::plan::sock;
 use crate::stage::{Asked, Checked, Flight, Stage};
 use crate::wire::{self, View};
@@ -56,31 +56,32 @@ impl Stage {
     }
 
     fn judge_answer(&mut self, path: &ClientPath, expect: &Expect, answer: &[u8], credit: Credit) -> Checked {
-        let is_earned = credit == Credit::Authenticated;
-        match expect {
+        let merit = match expect {
             Expect::Again(foretold) => {
-                if foretold != answer || !is_earned {
+                if foretold != answer {
                     return Err("a retransmission is answered otherwise than the first time".to_owned());
                 }
                 self.tally.other("answered again");
+                &Merit::Earned
             }
             Expect::Reply(reply) => {
                 let thorough = self.dice.percent(10);
                 let clock = self.clock();
                 self.model.check_answer(reply, answer, clock, thorough)?;
                 self.note_answer(reply, answer);
-                if is_earned != reply.is_earned || reply.who != who(&path.tuple) {
-                    return Err(format!("a {} is earned or addressed otherwise", reply.code));
+                if reply.who != who(&path.tuple) {
+                    return Err(format!("a {} is addressed otherwise", reply.code));
                 }
                 if reply.method == wire::ALLOCATE && reply.code == 200 {
                     let held = self.model.held.get_mut(&reply.who).ok_or("an allocation nobody has")?;
                     let replay = held.replay.as_mut().ok_or("an allocation without its answer")?;
                     replay.1 = answer.to_vec();
                 }
+                &reply.merit
             }
             _ => return Err("no answer was foretold".to_owned()),
-        }
-        self.answer_client(path, is_earned, answer)
+        };
+        self.answer_client(path, credit, merit, answer)
     }
 
     fn judge_forward(&mut self, worker: usize, expect: &Expect, forward: &Forward, bytes: &[u8]) -> Checked {
@@ -189,7 +190,7 @@ impl Stage {
             self.check_asked(ticket, &asked)?;
             let pace = if matches!(asked, Asked::User(..)) { self.look_ups } else { self.openings };
             match pace {
-                Pace::AtOnce => self.answer_core(worker, ticket, asked)?,
+                Pace::AtOnce | Pace::Down => self.answer_core(worker, ticket, asked)?,
                 Pace::Slow => {
                     let millis = if matches!(asked, Asked::User(..)) { 8_000 } else { 20_000 };
                     let at = self.mono + SECOND / 1000 * (1 + self.dice.below(millis) as u64);
@@ -202,7 +203,7 @@ impl Stage {
         match (self.foretold.pop_front(), self.asks.pop_front()) {
             (Some(missing), _) => Err(format!("nothing came; foretold was {missing:?}")),
             (_, Some(ticket)) => Err(format!("nothing was asked; foretold was {:?}", self.model.waiting.get(&ticket))),
-            (None, None) => Ok(()),
+            (None, None) => self.model.check_limited(),
         }
     }
 
@@ -214,7 +215,8 @@ impl Stage {
     fn check_asked(&mut self, ticket: u64, asked: &Asked) -> Checked {
         let is_right = match (self.model.waiting.get(&ticket), asked) {
             (Some(Waiting::User { bytes, .. }), Asked::User(_, name)) => {
-                View::parse(bytes).ok().and_then(|view| view.value(wire::USERNAME)) == Some(&**name)
+                let sent = View::parse(bytes).ok().and_then(|view| view.value(wire::USERNAME));
+                sent.map(|sent| self.model.name_of(sent)).as_deref() == Some(&**name)
             }
             (Some(Waiting::Relay { who, caller, wish, .. }), Asked::Open(open)) => {
                 let token = match open.even {
@@ -245,18 +247,20 @@ impl Stage {
         let now = self.now();
         let answer = match asked {
             Asked::User(request, name) => {
-                let is_of = self.is_of(worker);
-                let mut busy = self.model.waiting.len();
-                if busy > 4096 {
-                    busy = self.model.waiting.values().filter(|waiting| is_of(waiting.key().0)).count();
-                }
-                let waits = usize::from(self.model.waiting.contains_key(&ticket));
-                match self.model.user_found(self.clock(), ticket, busy - waits) {
+                let (clock, is_of, is_down) = (self.clock(), self.is_of(worker), self.look_ups == Pace::Down);
+                let expect = match is_down {
+                    true => self.model.look_up_failed(ticket),
+                    false => self.model.user_found(clock, ticket, is_of),
+                };
+                match expect {
                     Some(Expect::Ask(ticket)) => self.asks.push_back(ticket),
                     Some(Expect::Silence(_)) | None => {}
                     Some(expect) => self.foretold.push_back(expect),
                 }
-                Answer::User { request, record: self.engine.users.look_up(&name, now.wall) }
+                match is_down {
+                    true => Answer::LookUpFailed { request },
+                    false => Answer::User { request, record: self.engine.users.look_up(&name, now.wall) },
+                }
             }
             Asked::Open(open) => {
                 let foretold = self.foretell(ticket, &open);
@@ -408,13 +412,21 @@ impl Stage {
                 self.ways.remove(&who(&path.tuple));
                 self.model.ended(clock, who(&path.tuple), *reason, *secs, traffic)
             }
-            Event::PermissionExpired { .. } => {
-                self.tally.other("permission over");
+            Event::PermissionInstalled { peer, .. } => {
+                self.model.permission_installed(*peer);
                 Ok(())
             }
-            Event::ChannelUnbound { .. } => {
+            Event::PermissionExpired { peer, .. } => {
+                self.tally.other("permission over");
+                self.model.permission_expired(*peer)
+            }
+            Event::ChannelUnbound { number, peer, .. } => {
                 self.tally.other("channel over");
-                Ok(())
+                self.model.channel_unbound(number.0, *peer)
+            }
+            Event::NewPeersLimited { path, user, .. } => {
+                self.tally.other("too many new peers");
+                self.model.new_peers_limited(who(&path.tuple), user)
             }
             _ => Ok(()),
         }

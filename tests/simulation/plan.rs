@@ -23,7 +23,7 @@ pub(crate) const MONO_START: u64 = 1_000_000_000_000;
 pub(crate) const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 
 /// Peers a client may name; some must not be reached.
-pub(crate) const PEERS: [&str; 17] = [
+pub(crate) const PEERS: [&str; 19] = [
     "8.8.4.4:5000",
     "8.8.4.4:5001",
     "9.9.9.9:53",
@@ -41,9 +41,21 @@ pub(crate) const PEERS: [&str; 17] = [
     "130.89.1.1:22",
     "130.89.1.9:22",
     "8.8.4.4:0",
+    "[2606:4700::5efe:808:404]:5000",
+    "[2606:4700::200:5efe:808:404]:5000",
 ];
 /// As many of them, from the first on, send data of their own.
 pub(crate) const SENDERS: usize = 7;
+
+/// What operators allow and deny; the first is how a server begins.
+pub(crate) const LISTS: [(&str, &str); 6] = [
+    ("192.168.7.0/24 93.184.2.0/24", "93.184.0.0/16"),
+    ("", "8.8.4.4/32 2606:4700::2/128"),
+    ("", "0.0.0.0/0 ::/0"),
+    ("10.0.0.0/8 130.89.1.9/32 93.184.1.1/32 2606:4700::/64", "93.184.0.0/16 9.9.9.9/32"),
+    ("8.8.4.4/32 2606:4700::/32", "8.8.0.0/16 2606:4700::/32 130.89.0.0/16"),
+    ("192.168.7.0/24 130.89.1.1/32", "9.0.0.0/8 93.184.0.0/16 2a00:1450::/32"),
+];
 
 /// Everything that is fixed before the first action.
 #[derive(Clone)]
@@ -59,6 +71,8 @@ pub(crate) struct Plan {
     /// Relay ports that other programs have.
     pub(crate) squatted: Vec<SocketAddr>,
     pub(crate) clients: Vec<ClientPlan>,
+    /// Peers that are allowed and denied.
+    pub(crate) lists: (&'static str, &'static str),
     pub(crate) weather: Weather,
     /// How often everything is compared with everything, in percent of the steps.
     pub(crate) thorough: usize,
@@ -136,6 +150,7 @@ impl Plan {
             squatted,
             clients: (0..4 + dice.below(4)).map(|index| client(&mut dice, index)).collect(),
             weather: weather(&mut dice),
+            lists: LISTS[0],
             thorough: 3,
             relays,
             ports,
@@ -177,9 +192,7 @@ fn config(
     let mapped = relays.iter().filter(|(local, external)| local != external);
     config.relay.external.pairs =
         mapped.map(|(private, public)| ExternalPair { public: *public, private: *private }).collect();
-    let range = |first: &str, last: &str| IpRange { first: ip(first), last: ip(last) };
-    config.peers.allowed = vec![range("192.168.7.0", "192.168.7.255"), range("93.184.2.0", "93.184.2.255")];
-    config.peers.denied = vec![range("93.184.0.0", "93.184.255.255")];
+    (config.peers.allowed, config.peers.denied) = (ranges(LISTS[0].0), ranges(LISTS[0].1));
     let limits = &mut config.limits;
     limits.user_quota = dice.pick(&[0, 1, 2, 3, 5]);
     limits.total_quota = dice.pick(&[0, 0, 4, 6]);
@@ -191,12 +204,31 @@ fn config(
     limits.reservation_secs = dice.pick(&[30, 30, 300]);
     let small = Rate { per_sec: 1 + dice.below(3) as u32, burst: 3 + dice.below(20) as u32 };
     limits.unauthorized = dice.pick(&[None, Some(Rate { per_sec: 100, burst: 500 }), Some(small)]);
+    if dice.percent(50) {
+        limits.auth_failures_per_minute = dice.pick(&[0, 1, 3, 8]);
+        limits.new_peers_per_minute = dice.pick(&[0, 1, 20, 100]);
+    }
+    config.auth.strict_expiry |= dice.percent(20);
     config.protocol.fingerprint = dice.percent(20);
     config.protocol.software = dice.percent(10);
     if dice.percent(10) {
         config.protocol.reason_phrases = ReasonPhrases::Always;
     }
     config
+}
+
+/// The ranges of prefixes.
+pub(crate) fn ranges(text: &str) -> Vec<IpRange> {
+    let range = |text: &str| {
+        let (first, len) = text.split_once('/').expect("a prefix");
+        let (first, len): (IpAddr, u32) = (ip(first), len.parse().expect("a length"));
+        let last = match first {
+            IpAddr::V4(first) => IpAddr::V4((u32::from(first) | u32::MAX.checked_shr(len).unwrap_or(0)).into()),
+            IpAddr::V6(first) => IpAddr::V6((u128::from(first) | u128::MAX.checked_shr(len).unwrap_or(0)).into()),
+        };
+        IpRange { first, last }
+    };
+    text.split_whitespace().map(range).collect()
 }
 
 pub(crate) fn user(name: &str, password: &str) -> User {

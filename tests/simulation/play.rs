@@ -1,11 +1,12 @@
 //! Actions, done.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use turnserver::config::UserSecret;
+use turnserver::config::{AuthMode, UserSecret};
 use turnserver::turn::address::{LinkId, WorkerId};
 use turnserver::turn::event::EndReason;
-use turnserver::turn::{Answer, Path, Server, Snapshot};
+use turnserver::turn::{Answer, Path, Server, Settings, Snapshot};
 use turnserver::userdb::Users;
 
 use crate::action::{Act, Action, Ask, Kind, Pace, Size};
@@ -14,7 +15,7 @@ use crate::dice::Dice;
 use crate::hostile::Trick;
 use crate::judge::peer;
 use crate::model::{SECOND, who};
-use crate::plan::{NAMES, REALM, SENDERS, SERVER_V4, ip, sock};
+use crate::plan::{LISTS, NAMES, REALM, SENDERS, SERVER_V4, ip, ranges, sock};
 use crate::stage::{Asked, Checked, Flight, Stage};
 use crate::wire::{self, Draft, Key, View};
 
@@ -42,7 +43,9 @@ impl Stage {
                 }
                 // An honest client begins with Allocate, and mostly leaves it at one.
                 let ask = match (self.clients[*client].is_allocated, ask) {
-                    (false, Ask::Refresh { .. } | Ask::Permit { .. } | Ask::Bind { .. }) if dice.percent(80) => {
+                    (false, Ask::Refresh { .. } | Ask::Permit { .. } | Ask::Bind { .. } | Ask::Scan { .. })
+                        if dice.percent(80) =>
+                    {
                         Ask::Allocate(dice.pick(&[Kind::Plain, Kind::Plain, Kind::Both, Kind::Long, Kind::Reserve]))
                     }
                     (false, Ask::Allocate(_)) if dice.percent(40) => {
@@ -96,9 +99,10 @@ impl Stage {
             Act::Rebind { client, back, other_ip } => self.rebind(*client, *back, *other_ip, dice)?,
             Act::Disconnect { client } => {
                 if self.clients[*client].transport.is_stream() {
-                    self.reconnect(*client, false, dice)?;
+                    self.reconnect(*client, None, port(dice))?;
                 }
             }
+            Act::Guess { client, user, count } => self.guess(*client, *user, *count, dice)?,
             other => self.perform_on_world(other, dice)?,
         }
         Ok(())
@@ -117,6 +121,7 @@ impl Stage {
             }
             Act::Password { user, is_new } => self.set_password(*user, Some(*is_new)),
             Act::Revoke { user } => self.set_password(*user, None),
+            Act::Peers { lists } => self.change_peers(*lists)?,
             Act::HandOver { worker } => self.hand_over(*worker, *worker, dice)?,
             Act::Merge { from, to } => self.hand_over(*from, *to, dice)?,
             Act::Fault { client } => {
@@ -182,6 +187,13 @@ impl Stage {
             parts.name = Some(NAMES[user].as_bytes().to_vec());
             parts.key = Some(Key::derive(NAMES[user].as_bytes(), REALM, password));
         }
+        if trick == Trick::Quoted {
+            let name = self.clients[client].name.clone();
+            parts.name = dice.percent(70).then(|| Trick::quote(dice, &name));
+            if dice.percent(40) {
+                parts.realm = Trick::quote(dice, REALM.as_bytes());
+            }
+        }
         let mut bytes = self.clients[client].encode(&parts, &mut self.model);
         trick.spoil_bytes(dice, &mut bytes, &self.clients[client].last);
         let mut path = self.clients[client].path();
@@ -193,13 +205,28 @@ impl Stage {
         }
     }
 
+    /// Passwords that are nobody's, for a user's name, without a pause.
+    fn guess(&mut self, client: usize, user: usize, count: usize, dice: &mut Dice) -> Checked {
+        for _ in 0..count {
+            let mut parts = self.parts(client, &Ask::Refresh { lifetime: None, family: None }, dice);
+            if self.plan.mode == AuthMode::LongTerm {
+                parts.name = Some(NAMES[user].as_bytes().to_vec());
+            }
+            parts.key = Some(Key::derive(NAMES[user].as_bytes(), REALM, b"a guess"));
+            let bytes = self.clients[client].encode(&parts, &mut self.model);
+            self.serve_client(self.clients[client].path(), &bytes)?;
+        }
+        self.check_books()
+    }
+
     fn rebind(&mut self, client: usize, back: bool, other_ip: bool, dice: &mut Dice) -> Checked {
         if self.clients[client].transport.is_stream() {
-            return self.reconnect(client, other_ip, dice);
+            let ip = other_ip.then(|| ip(dice.pick(&OTHER_SOURCES)));
+            return self.reconnect(client, ip, port(dice));
         }
         let former = self.clients[client].former.clone();
         let mut to = self.clients[client].address;
-        to.set_port(30_000 + dice.below(30_000) as u16);
+        to.set_port(port(dice));
         if other_ip {
             to.set_ip(ip(dice.pick(&OTHER_SOURCES)));
         }
@@ -213,7 +240,7 @@ impl Stage {
     }
 
     /// A stream ends and its client comes again from another port.
-    fn reconnect(&mut self, client: usize, other_ip: bool, dice: &mut Dice) -> Checked {
+    pub(crate) fn reconnect(&mut self, client: usize, ip: Option<IpAddr>, port: u16) -> Checked {
         let tuple = self.clients[client].path().tuple;
         let worker = self.worker_of(who(&tuple));
         self.model.disconnect(self.clock(), who(&tuple));
@@ -223,10 +250,7 @@ impl Stage {
         let held = &mut self.clients[client];
         held.link = LinkId(self.links);
         held.forget();
-        held.address.set_port(30_000 + dice.below(30_000) as u16);
-        if other_ip {
-            held.address.set_ip(ip(dice.pick(&OTHER_SOURCES)));
-        }
+        held.address = SocketAddr::new(ip.unwrap_or(held.address.ip()), port);
         self.drain(worker)?;
         self.check_books()
     }
@@ -272,6 +296,30 @@ impl Stage {
         }
         debug_assert!(users.iter().all(|user| matches!(user.secret, UserSecret::Password(_))));
         self.engine.users = Users::new(&self.plan.config.auth);
+    }
+
+    /// Other peers may be reached, from now on and by all workers.
+    fn change_peers(&mut self, lists: usize) -> Checked {
+        let (allowed, denied) = LISTS[lists];
+        self.plan.lists = LISTS[lists];
+        let peers = &mut self.plan.config.peers;
+        (peers.allowed, peers.denied) = (ranges(allowed), ranges(denied));
+        let policy = self.settings.policy.with_lists(peers);
+        let config = Arc::new(self.plan.config.clone());
+        self.settings = Arc::new(Settings { config, policy, ..(*self.settings).clone() });
+        let (permissions, channels) = self.model.change_peers(allowed, denied);
+        if permissions > 0 {
+            self.tally.other("permission forbidden");
+        }
+        if channels > 0 {
+            self.tally.other("channel forbidden");
+        }
+        let now = self.now();
+        for worker in 0..self.servers.len() {
+            self.servers[worker].handle_settings(now, Arc::clone(&self.settings));
+            self.drain(worker)?;
+        }
+        Ok(())
     }
 
     /// A worker's state is written out and taken over: by a new core in its place, or by another worker beside what that
@@ -360,6 +408,11 @@ impl Stage {
         self.check_books()?;
         self.check_empty()
     }
+}
+
+/// Where a NAT puts a client.
+fn port(dice: &mut Dice) -> u16 {
+    30_000 + dice.below(30_000) as u16
 }
 
 fn data(size: Size, dice: &mut Dice) -> Vec<u8> {

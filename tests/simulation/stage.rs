@@ -84,6 +84,8 @@ pub(crate) struct Stage {
     pub(crate) foretold: VecDeque<Expect>,
     /// What the core must ask next.
     pub(crate) asks: VecDeque<u64>,
+    /// Streams that must end, as their clients guess passwords.
+    pub(crate) guessers: Vec<FiveTuple>,
     pub(crate) dice: Dice,
     pub(crate) tally: Tally,
     pub(crate) trace: u64,
@@ -123,6 +125,7 @@ impl Stage {
             passwords_new: [false; 3],
             foretold: VecDeque::new(),
             asks: VecDeque::new(),
+            guessers: Vec::new(),
             tally: Tally::default(),
             trace: seed,
             last_answer: Vec::new(),
@@ -270,12 +273,7 @@ impl Stage {
         let worker = self.worker_of(from);
         self.tally.datagrams += 1;
         self.mix(bytes);
-        // Only where the bound could be reached is it worth counting whose requests wait.
-        let is_of = self.is_of(worker);
-        let mut busy = self.model.waiting.len();
-        if busy >= 4096 {
-            busy = self.model.waiting.values().filter(|waiting| is_of(waiting.key().0)).count();
-        }
+        let busy = self.model.busy(self.is_of(worker));
         let expect = self.model.client(self.clock(), from, bytes, busy);
         let mut answer = self.answer.take().unwrap_or_default();
         let now = self.now();
@@ -317,7 +315,8 @@ impl Stage {
         self.model.timeout(self.clock(), is_of);
         let now = self.now();
         self.servers[worker].handle_timeout(now);
-        self.drain(worker)
+        self.drain(worker)?;
+        self.close_guessers()
     }
 
     fn deliver(&mut self, tuple: FiveTuple, bytes: &[u8], die: u64) {
@@ -369,25 +368,6 @@ impl Stage {
     pub(crate) fn addresses(&self, is_ipv4: bool) -> Vec<Option<SocketAddr>> {
         let peers = PEERS.iter().map(|peer| Some(sock(peer)));
         peers.chain(self.clients.iter().map(|client| client.relayed_for(is_ipv4))).collect()
-    }
-
-    /// Puts an answer on its way to a client, if its source has not used up what it gets unearned.
-    pub(crate) fn answer_client(&mut self, path: &ClientPath, is_earned: bool, bytes: &[u8]) -> Checked {
-        let client = path.tuple.client.ip();
-        let is_free = is_earned || path.tuple.transport.is_stream();
-        let may = is_free || self.engine.budget.as_ref().is_none_or(|budget| budget.take(client, Mono(self.mono)));
-        let foretold = is_earned || self.model.affords(who(&path.tuple), self.clock());
-        if may != foretold {
-            return Err(format!("an unearned answer to {client} is sent: {may}; foretold was {foretold}"));
-        }
-        if !may {
-            self.tally.other("over the budget");
-            return Ok(());
-        }
-        let (tuple, bytes, die) = (path.tuple, bytes.to_vec(), self.dice.next());
-        let link = tuple.transport.is_stream().then_some(path.link);
-        self.cast(link, Flight::ToClient { tuple, bytes, die });
-        Ok(())
     }
 
     /// Keeps an answer for what hangs on its bytes.

@@ -2,7 +2,7 @@
 
 use turnserver::config::ReasonPhrases;
 
-use super::{Clock, Model, Who};
+use super::{Clock, Merit, Model, Who};
 use crate::plan::REALM;
 use crate::wire::{self, Key, View};
 
@@ -19,8 +19,7 @@ pub(crate) struct Reply {
     /// Whose key signs it.
     pub(crate) key: Option<[u8; 16]>,
     pub(crate) fingerprint: bool,
-    /// It counts against nobody's budget.
-    pub(crate) is_earned: bool,
+    pub(crate) merit: Merit,
 }
 
 impl Model {

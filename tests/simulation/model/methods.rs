@@ -6,14 +6,14 @@ use std::net::{IpAddr, SocketAddr};
 use turnserver::turn::event::EndReason;
 
 use super::requests::{Done, Outcome};
-use super::{Clock, Held, Model, SECOND, Who, Wish};
+use super::{Caller, Clock, Held, Model, SECOND, Who, Wish};
 use crate::wire::{self, View};
 
 const LIFETIME_MIN: u32 = 600;
 const PEERS_IN_ONE_MAX: usize = 64;
 
 impl Model {
-    pub(super) fn allocate(&mut self, clock: Clock, who: Who, view: &View<'_>) -> Outcome {
+    pub(super) fn allocate(&mut self, clock: Clock, who: Who, view: &View<'_>, caller: &Caller) -> Outcome {
         if let Some(held) = self.held.get(&who).filter(|held| held.is_live(clock.mono)) {
             return held.answered(view, clock).map(Done::Again).ok_or(437);
         }
@@ -24,7 +24,7 @@ impl Model {
             return Err(403);
         }
         let wish = self.wish(view)?;
-        Ok(Done::Wants(wish, self.lifetime(view)?))
+        Ok(Done::Wants(wish, self.lifetime(clock, view, caller)?))
     }
 
     fn wish(&self, view: &View<'_>) -> Result<Wish, u16> {
@@ -56,19 +56,22 @@ impl Model {
         Ok(Wish::Open { families, even: even.is_some(), reserve })
     }
 
-    /// At least 600 seconds, and not above the maximum.
-    fn lifetime(&self, view: &View<'_>) -> Result<u32, u16> {
+    /// At least 600 seconds, and not above the maximum, nor beyond a credential that ends the allocation.
+    fn lifetime(&self, clock: Clock, view: &View<'_>, caller: &Caller) -> Result<u32, u16> {
         let asked = match view.value(wire::LIFETIME) {
             None => 0,
             Some(value) => u32::from_be_bytes(value.try_into().map_err(|_| 400_u16)?),
         };
-        Ok(asked.max(LIFETIME_MIN).min(self.rules.lifetime_max))
+        let granted = asked.max(LIFETIME_MIN).min(self.rules.lifetime_max);
+        Ok(self.secs_left(clock, &caller.user).map_or(granted, |left| left.max(1).min(granted.into()) as u32))
     }
 
-    pub(super) fn refresh(&mut self, clock: Clock, who: Who, view: &View<'_>) -> Outcome {
+    pub(super) fn refresh(&mut self, clock: Clock, who: Who, view: &View<'_>, caller: &Caller) -> Outcome {
         self.live(clock, who, 437)?;
         let is_end = view.value(wire::LIFETIME) == Some(&[0; 4]);
-        let lifetime = self.lifetime(view)?;
+        let lifetime = self.lifetime(clock, view, caller)?;
+        // Behind the end of its credential nothing makes it last longer.
+        let latest = if self.secs_left(clock, &caller.user) == Some(0) { 0 } else { u64::MAX };
         let asked = family(view, wire::FAMILY)?;
         if asked.is_some_and(|code| code != 1 && code != 2) {
             return Err(443);
@@ -86,7 +89,7 @@ impl Model {
             for relay in meant {
                 relay.is_doomed = is_end;
                 if !is_end {
-                    relay.ends = clock.mono + u64::from(lifetime) * SECOND;
+                    relay.ends = (clock.mono + u64::from(lifetime) * SECOND).min(latest.max(relay.ends));
                 }
             }
         }
@@ -125,6 +128,12 @@ impl Model {
         if held.permissions.len() + new.len() > max {
             return Err(508);
         }
+        let count = new.len() as u64;
+        if self.rules.new_peers.is_some_and(|income| !held.new_peers.take(count, income, clock.mono)) {
+            self.limited(who);
+            return Err(508);
+        }
+        let held = self.held.get_mut(&who).expect("it is live");
         for peer in peers {
             let ends = held.permissions.entry(*peer).or_default();
             *ends = (*ends).max(clock.mono + secs * SECOND);
@@ -161,7 +170,9 @@ impl Model {
         }
         self.install(clock, who, &[peer.ip()], if self.rules.is_coturn { channel_secs } else { permission_secs })?;
         let held = self.held.get_mut(&who).expect("it is live");
-        held.channels.insert(number, (peer, clock.mono + channel_secs * SECOND));
+        if held.channels.insert(number, (peer, clock.mono + channel_secs * SECOND)).is_none() {
+            self.channel_begins(number, peer);
+        }
         Ok(Done::Says(Vec::new()))
     }
 

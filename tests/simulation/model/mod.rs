@@ -2,30 +2,37 @@
 //! the core and says beforehand what comes out; it asks the core nothing.
 //!
 //! `requests.rs` follows a message up to its method, `methods.rs` is one function per method, `data.rs` is relaying,
-//! `ports.rs` what the engine may give, `ends.rs` what must end and when, `policy.rs` who may be reached.
+//! `ports.rs` what the engine may give, `ends.rs` what must end and when, `told.rs` what of that must be told, `policy.rs`
+//! who may be reached, `names.rs` who is who, `budgets.rs` what runs out.
 
 mod answers;
+mod budgets;
 mod data;
 mod ends;
 mod methods;
+mod names;
 mod policy;
 mod ports;
 mod requests;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use turnserver::config::{AuthMode, Profile, Rate, ReasonPhrases};
+use turnserver::config::{AuthMode, Profile, ReasonPhrases};
 use turnserver::turn::DropReason;
 use turnserver::turn::address::{FiveTuple, Transport};
 
 use crate::plan::{NAMES, Plan, ip, sock};
 use crate::wire::Key;
 pub(crate) use answers::Reply;
+pub(crate) use budgets::{Fate, Merit};
+use budgets::{Income, Purse};
 use policy::Ranges;
 pub(crate) use policy::Reach;
 pub(crate) use ports::Opened;
+use told::Told;
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
@@ -70,7 +77,10 @@ pub(crate) struct Rules {
     pub(crate) reservation_secs: u64,
     pub(crate) channel_number_max: u16,
     pub(crate) ahead_secs_max: Option<u64>,
-    pub(crate) unauthorized: Option<Rate>,
+    unearned: Option<Income>,
+    guesses: Option<Income>,
+    new_peers: Option<Income>,
+    pub(crate) is_strict: bool,
     pub(crate) fingerprint: bool,
     pub(crate) software: bool,
     pub(crate) phrases: ReasonPhrases,
@@ -97,6 +107,7 @@ pub(crate) struct Held {
     pub(crate) permissions: BTreeMap<IpAddr, u64>,
     pub(crate) channels: BTreeMap<u16, (SocketAddr, u64)>,
     pub(crate) replay: Option<([u8; 12], Vec<u8>, u64)>,
+    new_peers: Purse,
     pub(crate) created: u64,
     pub(crate) reread_at: u64,
     /// Packets and bytes to peers, packets and bytes to the client.
@@ -200,8 +211,11 @@ pub(crate) struct Model {
     known_keys: HashMap<[u8; 16], Key>,
     /// What honest signatures cover, and with which key they were made.
     signed: HashMap<[u8; 20], (Vec<u8>, [u8; 16])>,
-    /// Unearned answers: what is left of a source's budget, and since when.
-    budget: BTreeMap<u128, (u64, u64)>,
+    /// Unearned answers, by source.
+    budget: BTreeMap<u128, Purse>,
+    /// Guesses, by the bucket of source and name.
+    guesses: BTreeMap<usize, Purse>,
+    told: Told,
     /// The system refuses to watch another socket.
     pub(crate) epoll_refuses: bool,
 }
@@ -238,7 +252,16 @@ impl Model {
                 Profile::Coturn => None,
                 Profile::Hardened => Some(86_400),
             },
-            unauthorized: limits.unauthorized,
+            unearned: limits.unauthorized.map(|rate| Income::per_second(rate.per_sec, rate.burst)),
+            guesses: match limits.auth_failures_per_minute {
+                0 => None,
+                count => Some(Income::per_minute(count, count)),
+            },
+            new_peers: match limits.new_peers_per_minute {
+                0 => None,
+                count => Some(Income::per_minute(count, count.max(64))),
+            },
+            is_strict: config.auth.strict_expiry,
             fingerprint: protocol.fingerprint,
             software: protocol.software,
             phrases: match (protocol.reason_phrases, plan.profile) {
@@ -250,7 +273,7 @@ impl Model {
         let passwords = NAMES.iter().map(|name| (name.as_bytes().to_vec(), b"first".to_vec())).collect();
         Model {
             rules,
-            ranges: Ranges::read(),
+            ranges: Ranges::read(plan.lists),
             held: BTreeMap::new(),
             waiting: BTreeMap::new(),
             tickets: 0,
@@ -269,6 +292,8 @@ impl Model {
             known_keys: HashMap::new(),
             signed: HashMap::new(),
             budget: BTreeMap::new(),
+            guesses: BTreeMap::new(),
+            told: Told::default(),
             epoll_refuses: false,
         }
     }
@@ -291,25 +316,6 @@ impl Model {
         let waiting = self.waiting.remove(&ticket)?;
         self.wait_keys.remove(&waiting.key());
         Some(waiting)
-    }
-
-    /// Whether an unearned answer may still go to a source.
-    pub(crate) fn affords(&mut self, who: Who, clock: Clock) -> bool {
-        let Some(rate) = self.rules.unauthorized.filter(|_| who.0 == 0) else { return true };
-        let source = match who.1.ip() {
-            IpAddr::V4(ip) => u128::from(u32::from(ip)),
-            IpAddr::V6(ip) => u128::from(ip) >> 64 << 64 | 1,
-        };
-        let cost = SECOND / u64::from(rate.per_sec);
-        let full = cost * u64::from(rate.burst);
-        let (left, since) = self.budget.entry(source).or_insert((full, clock.mono));
-        *left = full.min(left.saturating_add(clock.mono - *since));
-        *since = clock.mono;
-        let may = *left >= cost;
-        if may {
-            *left -= cost;
-        }
-        may
     }
 
     pub(crate) fn key_of(&mut self, name: &[u8], password: &[u8]) -> Key {

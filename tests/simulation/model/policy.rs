@@ -12,9 +12,6 @@ const NEVER: &str = "0.0.0.0/8 100.100.100.200/32 168.63.129.16/32 169.254.0.0/1
     240.0.0.0/4 127.0.0.0/8 224.0.0.0/4 ::/96 ::ffff:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 100:0:0:1::/64 \
     2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8";
 const PRIVATE: &str = "10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.168.0.0/16";
-/// The lists of every plan.
-const ALLOWED: &str = "192.168.7.0/24 93.184.2.0/24";
-const DENIED: &str = "93.184.0.0/16";
 
 /// How a peer is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +33,26 @@ pub(crate) struct Ranges {
 }
 
 impl Ranges {
-    pub(crate) fn read() -> Ranges {
-        let read = |text: &str| {
-            let prefix = |text: &str| {
-                let (ip, len) = text.split_once('/').expect("a prefix");
-                (ip.parse().expect("an address"), len.parse().expect("a length"))
-            };
-            text.split_whitespace().map(prefix).collect()
-        };
-        Ranges { never: read(NEVER), private: read(PRIVATE), allowed: read(ALLOWED), denied: read(DENIED) }
+    pub(crate) fn read((allowed, denied): (&str, &str)) -> Ranges {
+        Ranges { never: read(NEVER), private: read(PRIVATE), allowed: read(allowed), denied: read(denied) }
     }
+
+    pub(super) fn change(&mut self, allowed: &str, denied: &str) {
+        (self.allowed, self.denied) = (read(allowed), read(denied));
+    }
+}
+
+fn read(text: &str) -> Vec<(IpAddr, u8)> {
+    let prefix = |text: &str| {
+        let (ip, len) = text.split_once('/').expect("a prefix");
+        (ip.parse().expect("an address"), len.parse().expect("a length"))
+    };
+    text.split_whitespace().map(prefix).collect()
+}
+
+/// RFC 5214 section 6.1: an IPv6 address that says by its last half that it is an IPv4 one, global or not.
+fn is_isatap(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if matches!(ip.segments(), [_, _, _, _, 0 | 0x200, 0x5EFE, _, _]))
 }
 
 fn within(ranges: &[(IpAddr, u8)], ip: IpAddr) -> bool {
@@ -64,7 +71,7 @@ impl Model {
         let (is_allowed, is_denied) = (within(&ranges.allowed, ip), within(&ranges.denied, ip));
         let is_private = within(&ranges.private, ip);
         match self.rules.profile {
-            _ if within(&ranges.never, ip) => false,
+            _ if within(&ranges.never, ip) || is_isatap(ip) => false,
             Profile::Hardened if is_denied => false,
             _ if is_allowed => true,
             _ if is_denied => false,
@@ -85,8 +92,17 @@ impl Model {
     pub(super) fn permits(&self, ip: IpAddr) -> bool {
         match self.rules.profile {
             Profile::Coturn => self.is_open(ip),
-            _ if self.is_own(ip) => self.is_relay_address(ip),
+            _ if self.is_own(ip) => self.is_relay_address(ip) || self.is_own_open(ip),
             _ => self.is_open(ip),
+        }
+    }
+
+    /// Whether an own address may be reached beside its live allocations.
+    fn is_own_open(&self, ip: IpAddr) -> bool {
+        match self.rules.profile {
+            Profile::Hardened => false,
+            Profile::Default => within(&self.ranges.allowed, ip),
+            Profile::Coturn => self.is_open(ip),
         }
     }
 
@@ -96,17 +112,21 @@ impl Model {
         let may = match how {
             Reach::Outside => self.is_open(peer.ip()),
             Reach::LiveFirst => peer.port() != 3478 && peer.port() != 5349,
-            Reach::LiveOnly => self.is_relay_address(peer.ip()) && self.rules.ports.contains(&peer.port()),
+            Reach::LiveOnly => {
+                self.rules.profile != Profile::Coturn
+                    && self.is_relay_address(peer.ip())
+                    && self.rules.ports.contains(&peer.port())
+            }
         };
         (may && peer.port() != 0).then_some(how)
     }
 
-    /// What an address is to us. No plan names an own address in a list.
+    /// What an address is to us.
     pub(super) fn own_reach(&self, ip: IpAddr) -> Reach {
-        match self.rules.profile {
-            _ if !self.is_own(ip) => Reach::Outside,
-            Profile::Coturn => Reach::LiveFirst,
-            _ => Reach::LiveOnly,
+        match self.is_own(ip) {
+            false => Reach::Outside,
+            true if self.is_own_open(ip) => Reach::LiveFirst,
+            true => Reach::LiveOnly,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Caller, Clock, Expect, Held, Model, Relay, Reply, Reserved, SECOND, Waiting, Wish};
+use super::{Caller, Clock, Expect, Held, Merit, Model, Relay, Reply, Reserved, SECOND, Waiting, Wish};
 use crate::wire;
 
 const PORT_REST_SECS: u64 = 30;
@@ -174,7 +174,7 @@ impl Model {
         let reply = |code: u16, attributes: Vec<(u16, Vec<u8>)>| {
             let key = caller.key;
             let method = wire::ALLOCATE;
-            Some(Expect::Reply(Reply { who, method, id, code, attributes, key, fingerprint, is_earned: true }))
+            Some(Expect::Reply(Reply { who, method, id, code, attributes, key, fingerprint, merit: Merit::Earned }))
         };
         let missing = match opened {
             Opened::Quota => return reply(486, Vec::new()),
@@ -210,6 +210,7 @@ impl Model {
             permissions: Default::default(),
             channels: Default::default(),
             replay: Some((id, Vec::new(), clock.mono + REPLAY_SECS * SECOND)),
+            new_peers: Default::default(),
             created: clock.mono,
             reread_at: 0,
             traffic: [0; 4],

@@ -3,7 +3,8 @@
 use turnserver::config::AuthMode;
 use turnserver::turn::DropReason;
 
-use super::{Caller, Clock, Expect, Held, Model, Reply, SECOND, Waiting, Who};
+use super::names::{bare, timed};
+use super::{Caller, Clock, Expect, Held, Merit, Model, Reply, SECOND, Waiting, Who};
 use crate::plan::{REALM, SECRET};
 use crate::wire::{self, Junk, Key, View};
 
@@ -11,8 +12,9 @@ use crate::wire::{self, Junk, Key, View};
 const NAME_LEN_END: usize = 764;
 /// A waiting request is kept whole up to this length.
 const KEPT_LEN_MAX: usize = 4096;
-/// Requests that may wait at once with one worker.
-const WAITING_MAX: usize = 4096;
+/// Requests that may wait for a user with one worker, and that may wait at all: room for others is left.
+const LOOK_UPS_MAX: usize = 4096;
+const WAITING_MAX: usize = 5120;
 const WAITING_SECS: u64 = 5;
 
 /// How old a nonce is.
@@ -21,6 +23,13 @@ enum Age {
     Fresh,
     Stale,
     Foreign,
+}
+
+/// How many requests wait with a worker.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Busy {
+    look_ups: usize,
+    all: usize,
 }
 
 /// A method's answer: a success with what it says, or a code.
@@ -38,7 +47,7 @@ pub(super) fn silence(reason: DropReason) -> Expect {
 
 impl Model {
     /// A datagram or stream message of a client.
-    pub(crate) fn client(&mut self, clock: Clock, who: Who, bytes: &[u8], busy: usize) -> Expect {
+    pub(crate) fn client(&mut self, clock: Clock, who: Who, bytes: &[u8], busy: Busy) -> Expect {
         match bytes.first() {
             Some(0x40..=0x7F) => return self.channel_data(clock, who, bytes),
             Some(0..=3) => {}
@@ -77,7 +86,7 @@ impl Model {
         }
     }
 
-    fn turn_request(&mut self, clock: Clock, who: Who, view: &View<'_>, busy: usize) -> Expect {
+    fn turn_request(&mut self, clock: Clock, who: Who, view: &View<'_>, busy: Busy) -> Expect {
         let live = self.held.get(&who).filter(|held| held.is_live(clock.mono));
         if let Some(held) = live.filter(|_| self.rules.is_coturn && view.method == wire::ALLOCATE) {
             return match held.answered(view, clock) {
@@ -104,7 +113,7 @@ impl Model {
             }
             let held = self.held.get_mut(&who).expect("it is there");
             if clock.mono < held.reread_at {
-                return self.error(who, view, 401, None);
+                return self.refuse_guess(who, view, user);
             }
             held.reread_at = clock.mono + SECOND;
         }
@@ -116,9 +125,22 @@ impl Model {
         self.wait(waiting, who, view.id, busy)
     }
 
+    /// How many requests wait with a worker, which only matters when they are many.
+    pub(crate) fn busy(&self, is_of: impl Fn(Who) -> bool) -> Busy {
+        let mut busy = Busy::default();
+        if self.waiting.len() >= LOOK_UPS_MAX {
+            for waiting in self.waiting.values().filter(|waiting| is_of(waiting.key().0)) {
+                busy.all += 1;
+                busy.look_ups += usize::from(matches!(waiting, Waiting::User { .. }));
+            }
+        }
+        busy
+    }
+
     /// Has a request wait, unless it does already or too many do.
-    fn wait(&mut self, waiting: Waiting, who: Who, id: [u8; 12], busy: usize) -> Expect {
-        if busy >= WAITING_MAX {
+    fn wait(&mut self, waiting: Waiting, who: Who, id: [u8; 12], busy: Busy) -> Expect {
+        let is_look_up = matches!(waiting, Waiting::User { .. });
+        if busy.all >= WAITING_MAX || is_look_up && busy.look_ups >= LOOK_UPS_MAX {
             return silence(DropReason::Busy);
         }
         if !self.wait_keys.insert((who, id)) {
@@ -143,7 +165,7 @@ impl Model {
         let age = self.age(nonce, clock, who);
         match short(wire::USERNAME) {
             _ if age == Age::Foreign => Err(438),
-            Some(user) if has_name && realm == REALM.as_bytes() => Ok((user.to_vec(), age)),
+            Some(user) if has_name && bare(realm) == REALM.as_bytes() => Ok((self.name_of(user), age)),
             _ => Err(401),
         }
     }
@@ -165,10 +187,11 @@ impl Model {
     }
 
     /// The look-up of a waiting request's user is answered. None: nothing waits under that number any more.
-    pub(crate) fn user_found(&mut self, clock: Clock, ticket: u64, busy: usize) -> Option<Expect> {
+    pub(crate) fn user_found(&mut self, clock: Clock, ticket: u64, is_of: impl Fn(Who) -> bool) -> Option<Expect> {
         let Waiting::User { who, bytes, .. } = self.unwait(ticket)? else {
             panic!("ticket {ticket} waits for no user");
         };
+        let busy = self.busy(is_of);
         let view = View::parse(&bytes).expect("it was a message before");
         let (user, age) = match self.claims(clock, who, &view) {
             Ok(claims) => claims,
@@ -176,7 +199,7 @@ impl Model {
         };
         let Some((key, quota)) = self.credentials(&user, clock).filter(|(key, _)| self.is_signed(&view, &key.raw))
         else {
-            return Some(self.error(who, &view, 401, None));
+            return Some(self.refuse_guess(who, &view, user));
         };
         if age == Age::Stale {
             return Some(self.error(who, &view, 438, None));
@@ -186,6 +209,15 @@ impl Model {
         }
         let caller = Caller { user, key: Some(key.raw), quota: Some(quota) };
         Some(self.serve(clock, who, &view, caller, busy))
+    }
+
+    /// The user database is down: nobody can tell who asks, which is no fault of the client's.
+    pub(crate) fn look_up_failed(&mut self, ticket: u64) -> Option<Expect> {
+        let Waiting::User { who, bytes, .. } = self.unwait(ticket)? else {
+            panic!("ticket {ticket} waits for no user");
+        };
+        let view = View::parse(&bytes).expect("it was a message before");
+        Some(self.error(who, &view, 500, None))
     }
 
     /// The key of a user who may be let in now, and whose quota it is.
@@ -204,7 +236,7 @@ impl Model {
     }
 
     /// The last checks that all methods share, then the method.
-    fn serve(&mut self, clock: Clock, who: Who, view: &View<'_>, caller: Caller, busy: usize) -> Expect {
+    fn serve(&mut self, clock: Clock, who: Who, view: &View<'_>, caller: Caller, busy: Busy) -> Expect {
         let live = self.held.get(&who).filter(|held| held.is_live(clock.mono));
         if live.is_some_and(|held| held.user != caller.user) {
             return self.error(who, view, 441, caller.key);
@@ -213,8 +245,8 @@ impl Model {
             return self.error(who, view, 420, caller.key);
         }
         let outcome = match view.method {
-            wire::ALLOCATE => self.allocate(clock, who, view),
-            wire::REFRESH => self.refresh(clock, who, view),
+            wire::ALLOCATE => self.allocate(clock, who, view, &caller),
+            wire::REFRESH => self.refresh(clock, who, view, &caller),
             wire::CREATE_PERMISSION => self.create_permission(clock, who, view),
             _ => self.channel_bind(clock, who, view),
         };
@@ -237,6 +269,14 @@ impl Model {
         self.reply(who, view, code, attributes, key)
     }
 
+    /// A password that is not this name's, or a name that is nobody's.
+    fn refuse_guess(&self, who: Who, view: &View<'_>, name: Vec<u8>) -> Expect {
+        match self.error(who, view, 401, None) {
+            Expect::Reply(reply) => Expect::Reply(Reply { merit: Merit::Guess(name), ..reply }),
+            other => other,
+        }
+    }
+
     fn reply(
         &self,
         who: Who,
@@ -246,7 +286,8 @@ impl Model {
         key: Option<[u8; 16]>,
     ) -> Expect {
         let (method, id, fingerprint) = (view.method, view.id, view.has_fingerprint());
-        Expect::Reply(Reply { who, method, id, code, attributes, key, fingerprint, is_earned: key.is_some() })
+        let merit = if key.is_some() { Merit::Earned } else { Merit::Unearned };
+        Expect::Reply(Reply { who, method, id, code, attributes, key, fingerprint, merit })
     }
 }
 
@@ -256,20 +297,4 @@ impl Held {
         let (id, answer, until) = self.replay.as_ref()?;
         (*id == view.id && clock.mono < *until).then(|| answer.clone())
     }
-}
-
-/// The end and the user of `end:user`, `user:end` or a bare `end`.
-fn timed(name: &[u8]) -> Option<(u64, Vec<u8>)> {
-    let text = std::str::from_utf8(name).ok()?;
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-    if let Some(ends) = number(text) {
-        return Some((ends, name.to_vec()));
-    }
-    let (front, user) = text.split_once(':')?;
-    let named = |user: &str| if user.is_empty() { name.to_vec() } else { user.as_bytes().to_vec() };
-    if let Some(ends) = number(front) {
-        return Some((ends, named(user)));
-    }
-    let (user, back) = text.rsplit_once(':')?;
-    Some((number(back)?, named(user)))
 }

@@ -1,0 +1,93 @@
+//! What there is only so much of in a span of time: unearned answers for a source, guesses at a name from a source, new
+//! peers of an allocation.
+
+use std::net::IpAddr;
+
+use super::{Clock, Model, SECOND, Who};
+
+/// How an answer was come by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Merit {
+    /// By a client that proved who it is.
+    Earned,
+    Unearned,
+    /// By a password that is not this name's.
+    Guess(Vec<u8>),
+}
+
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Sent,
+    /// The source had too many.
+    OverBudget,
+    /// Nothing is said, and a stream ends.
+    GuessedTooOften,
+}
+
+/// What comes in, and what fits: nanoseconds, of which each thing costs the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Income {
+    cost: u64,
+    full: u64,
+}
+
+impl Income {
+    pub(crate) fn per_second(count: u32, burst: u32) -> Income {
+        let cost = SECOND / u64::from(count);
+        Income { cost, full: cost * u64::from(burst) }
+    }
+
+    pub(crate) fn per_minute(count: u32, burst: u32) -> Income {
+        let cost = 60 * SECOND / u64::from(count);
+        Income { cost, full: cost * u64::from(burst) }
+    }
+}
+
+/// What is left, and since when; nothing was ever taken from a new one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Purse(Option<(u64, u64)>);
+
+impl Purse {
+    fn left(&self, income: Income, mono: u64) -> u64 {
+        self.0.map_or(income.full, |(left, since)| income.full.min(left + (mono - since)))
+    }
+
+    fn holds(&self, count: u64, income: Income, mono: u64) -> bool {
+        self.left(income, mono) >= income.cost * count
+    }
+
+    pub(super) fn take(&mut self, count: u64, income: Income, mono: u64) -> bool {
+        let may = self.holds(count, income, mono);
+        if may {
+            self.0 = Some((self.left(income, mono) - income.cost * count, mono));
+        }
+        may
+    }
+}
+
+impl Model {
+    /// What becomes of an answer; `bucket` says which guesses share a budget by the accident of their hashes.
+    pub(crate) fn fate(&mut self, who: Who, merit: &Merit, bucket: usize, clock: Clock) -> Fate {
+        let is_guess = matches!(merit, Merit::Guess(_));
+        let guesses = self.rules.guesses.filter(|_| is_guess);
+        let purse = self.guesses.entry(bucket).or_default();
+        if guesses.is_some_and(|income| !purse.holds(1, income, clock.mono)) {
+            return Fate::GuessedTooOften;
+        }
+        let source = match who.1.ip() {
+            IpAddr::V4(ip) => u128::from(u32::from(ip)),
+            IpAddr::V6(ip) => u128::from(ip) >> 64 << 64 | 1,
+        };
+        // A stream's client has shown where it is.
+        let unearned = self.rules.unearned.filter(|_| *merit != Merit::Earned && who.0 == 0);
+        let budget = self.budget.entry(source).or_default();
+        if unearned.is_some_and(|income| !budget.take(1, income, clock.mono)) {
+            return Fate::OverBudget;
+        }
+        if let Some(income) = guesses {
+            purse.take(1, income, clock.mono);
+        }
+        Fate::Sent
+    }
+}
