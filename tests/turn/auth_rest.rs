@@ -152,6 +152,27 @@ fn an_allocation_outlives_its_credential() {
     }
 }
 
+// With `strict-expiry` its last second is the last, however often it is refreshed then; a jump of the clock is seen with
+// the next refresh.
+#[test]
+fn with_strict_expiry_no_refresh_keeps_an_allocation_for_ever() {
+    for jump in [0, 5000] {
+        let world = Setup::of(Profile::Hardened).secrets(&[SECRET]).build();
+        let client = holder(&world, &format!("{}:fred", in_secs(100)), SECRET);
+        client.allocate().expect("an allocation");
+        world.advance(99);
+        world.jump(jump);
+        let mut lived = 0;
+        while client.refresh(None).is_ok() {
+            lived += 1;
+            assert!(lived <= 5, "alive {lived} half seconds behind its end, after a jump of {jump} s");
+            world.advance_by(Duration::from_millis(500));
+        }
+        world.advance(1);
+        assert_eq!((lived > 0, world.allocations()), (true, 0));
+    }
+}
+
 // REST-001: not even in the second in which its allocation ended and was not yet taken away.
 #[test]
 fn an_allocation_that_ended_does_not_vouch_for_its_credential() {

@@ -60,15 +60,17 @@ impl Server {
             Some(value) => u32::from_be_bytes(value.try_into().map_err(|_| ErrorCode::BAD_REQUEST)?),
         };
         let granted = asked.max(super::limits::LIFETIME_SECS_DEFAULT).min(max);
-        Ok(self.credential_secs_left(now, user).map_or(granted, |left| granted.min(left)))
+        // A lifetime of 0 would say that the client asked for the end.
+        Ok(self.credential_secs_left(now, user).map_or(granted, |left| granted.min(left.max(1))))
     }
 
-    /// How long a time-limited name is still good, its last second included; none when that does not matter.
+    /// How long a time-limited name is still good, its last second included, 0 behind that; none when that does not
+    /// matter.
     fn credential_secs_left(&self, now: Now, user: &[u8]) -> Option<u32> {
         let auth = &self.settings.config.auth;
         let asks = auth.strict_expiry && auth.mode == AuthMode::SharedSecret;
         let timed = TimedName::parse(user, auth.separator).filter(|_| asks)?;
-        let left = timed.expires_unix.saturating_sub(now.wall.0).saturating_add(1);
+        let left = timed.expires_unix.saturating_add(1).saturating_sub(now.wall.0);
         Some(u32::try_from(left).unwrap_or(u32::MAX))
     }
 }

@@ -20,6 +20,8 @@ pub(super) fn handle(
     let id = server.allocation_of(now, request, ErrorCode::ALLOCATION_MISMATCH)?;
     let is_delete = request.message.value(AttributeType::LIFETIME) == Some(&[0; 4]);
     let lifetime_secs = server.negotiate_lifetime(now, request.message, &caller.user)?;
+    // The allocation goes with its credential: whoever refreshes it every second must not keep it for ever.
+    let is_over = server.credential_secs_left(now, &caller.user) == Some(0);
     let family = match family_code(request.message, AttributeType::REQUESTED_ADDRESS_FAMILY)? {
         None => None,
         Some(code) => Some(Family::from_code(code).ok_or(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH)?),
@@ -35,8 +37,9 @@ pub(super) fn handle(
         return Err(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH.into());
     }
     if !is_delete {
+        let expires = now.mono.plus_secs(lifetime_secs);
         for relay in allocation.relays.iter_mut().flatten().filter(|relay| meant.contains(&relay.grant.relay)) {
-            relay.expires = now.mono.plus_secs(lifetime_secs);
+            relay.expires = if is_over { relay.expires.min(expires) } else { expires };
         }
         server.arm(id);
         server.tell(Event::AllocationRefreshed { allocation: id, lifetime_secs });
