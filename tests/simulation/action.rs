@@ -236,8 +236,8 @@ impl Ask {
                 lifetime: dice.pick(&[None, None, Some(0), Some(600), Some(3600), Some(u32::MAX)]),
                 family: dice.pick(&[None, None, None, Some(1), Some(2), Some(3)]),
             },
-            47..=48 => Ask::Scan { network: dice.below(4) as u8, count: dice.pick(&[5, 30, 64]) },
-            49..=72 => {
+            47..=49 => Ask::Scan { network: dice.below(9) as u8, count: dice.pick(&[5, 40, 64, 64]) },
+            50..=72 => {
                 let count = dice.pick(&[0, 1, 1, 1, 1, 2, 2, 3, 65]);
                 Ask::Permit { peers: (0..count).map(|_| peer(dice, clients)).collect() }
             }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use turnserver::config::{AuthMode, UserSecret};
-use turnserver::turn::address::{LinkId, WorkerId};
+use turnserver::turn::address::{LinkId, Transport, WorkerId};
 use turnserver::turn::event::EndReason;
 use turnserver::turn::{Answer, Path, Server, Settings, Snapshot};
 use turnserver::userdb::Users;
@@ -19,8 +19,9 @@ use crate::plan::{LISTS, NAMES, REALM, SENDERS, SERVER_V4, ip, ranges, sock};
 use crate::stage::{Asked, Checked, Flight, Stage};
 use crate::wire::{self, Draft, Key, View};
 
-/// More requests than may wait with one worker.
-const FLOOD: usize = 4_110;
+/// More requests than may wait for a user with one worker, and than may wait there at all.
+const FLOOD_OF_LOOK_UPS: usize = 4_110;
+const FLOOD_OF_ALL: usize = 5_130;
 
 impl Stage {
     /// Does an action, then lets a moment pass.
@@ -369,6 +370,9 @@ impl Stage {
 
     /// A client that asks more often than requests may wait, while nobody answers for its user.
     fn flood(&mut self, client: usize, dice: &mut Dice) -> Checked {
+        if self.plan.mode == AuthMode::Anonymous {
+            return self.flood_with_allocates(client, dice);
+        }
         self.look_ups = Pace::Lost;
         let path = self.clients[client].path();
         let mut bare = Draft::new(wire::ALLOCATE, wire::REQUEST, &dice.id());
@@ -377,12 +381,26 @@ impl Stage {
         let challenge = self.last_answer.clone();
         let nonce = View::parse(&challenge).ok().and_then(|view| view.value(wire::NONCE)).map(<[u8]>::to_vec);
         let Some(nonce) = nonce else { return Ok(()) };
-        for _ in 0..FLOOD {
+        for _ in 0..FLOOD_OF_LOOK_UPS {
             let mut draft = Draft::new(wire::REFRESH, wire::REQUEST, &dice.id());
             draft.attribute(wire::USERNAME, b"nobody");
             draft.attribute(wire::REALM, crate::plan::REALM.as_bytes());
             draft.attribute(wire::NONCE, &nonce);
             draft.attribute(wire::INTEGRITY, &[0; 20]);
+            self.take_in(path, &draft.bytes)?;
+        }
+        self.settle(self.worker_of(who(&path.tuple)))
+    }
+
+    /// The same where nobody is asked who they are, while relayed addresses are opened slowly.
+    fn flood_with_allocates(&mut self, client: usize, dice: &mut Dice) -> Checked {
+        self.openings = Pace::Slow;
+        let mut path = self.clients[client].path();
+        path.tuple.transport = Transport::Udp;
+        path.tuple.client.set_port(29_999);
+        for _ in 0..FLOOD_OF_ALL {
+            let mut draft = Draft::new(wire::ALLOCATE, wire::REQUEST, &dice.id());
+            draft.attribute(wire::TRANSPORT, &[17, 0, 0, 0]);
             self.take_in(path, &draft.bytes)?;
         }
         self.settle(self.worker_of(who(&path.tuple)))

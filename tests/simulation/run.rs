@@ -169,10 +169,13 @@ fn seeds() {
 
 /// Whatever can occur did.
 fn assert_whole(tally: &Tally) {
-    const CODES: [u16; 13] = [200, 400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 508];
-    const OTHERS: [&str; 27] = [
+    const CODES: [u16; 14] = [200, 400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 500, 508];
+    const OTHERS: [&str; 32] = [
         "lost by the network",
         "over the budget",
+        "guessed too often",
+        "guesser's stream closed",
+        "too many new peers",
         "peer that is ours and no relay",
         "answered again",
         "channel data to a client",
@@ -197,6 +200,8 @@ fn assert_whole(tally: &Tally) {
         "ended: fault",
         "permission over",
         "channel over",
+        "permission forbidden",
+        "channel forbidden",
         "state through text",
     ];
     let codes: Vec<u16> = tally.codes.keys().copied().collect();
@@ -206,7 +211,7 @@ fn assert_whole(tally: &Tally) {
     let drops: Vec<DropReason> =
         DropReason::ALL.into_iter().filter(|reason| tally.drops[*reason as usize] == 0).collect();
     assert!(drops.is_empty(), "no datagram was dropped for {drops:?}");
-    assert_eq!(tally.acts.len(), 61, "each kind of action: {:?}", tally.acts.keys());
+    assert_eq!(tally.acts.len(), 64, "each kind of action: {:?}", tally.acts.keys());
 }
 
 #[test]
