@@ -1,6 +1,7 @@
 //! The whole core under virtual time and one seed: workers, clients, peers, a network that loses, doubles and delays,
-//! NATs, clocks that jump, a system that refuses, look-ups that are slow or lost, clients that do whatever is forbidden;
-//! against a model that was written apart from the core, with the books checked behind every step.
+//! NATs, clocks that jump, a system that refuses, look-ups that are slow, lost or fail, an operator who changes the rules
+//! for peers, clients that guess, scan and do whatever is forbidden; against a model that was written apart from the core,
+//! with the books checked behind every step.
 //!
 //! - `cargo test --test simulation` runs 2,000 seeds and sees that everything that can occur did occur.
 //! - `SEED=1234 cargo test --test simulation` runs one of them, and prints its script, shrunk, when it fails.
