@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -78,14 +78,14 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
         warn!(%error, "cannot write to standard output");
     }
     runtime.block_on(signals.until_stop(&engine));
-    engine.stop();
+    let stopped = engine.stop();
     if let Some(path) = pidfile
         && let Err(error) = std::fs::remove_file(path)
     {
         warn!(path = %path.display(), %error, "cannot remove the pid file");
     }
     info!("stopped");
-    Ok(())
+    stopped.map_err(|count| anyhow!("{count} workers had broken off; this is a bug of the server"))
 }
 
 /// Says so when others can read passwords.

@@ -15,6 +15,7 @@ use super::nonce::NonceAge;
 use super::parked::{NoRoom, Parked, Waiting};
 use super::request::dispatch;
 use super::server::Server;
+use super::settings::Midway;
 use super::time::Now;
 use crate::auth::LongTermKey;
 use crate::auth::opaque_string::prepare;
@@ -231,6 +232,7 @@ impl Server {
         } else if request.message.has_unknown_required() {
             Err(Reject::UnknownAttributes)
         } else {
+            self.settings.hooks.midway(Midway::Serving, &request.path.tuple);
             dispatch(self, now, request, &caller, answer)
         };
         if let Err(Reject::Code(code)) = outcome {

@@ -8,6 +8,7 @@ use super::channel::Channel;
 use super::event::{EndReason, Event};
 use super::io::Output;
 use super::server::{Server, Timer};
+use super::settings::Midway;
 use super::time::{Mono, Now};
 
 impl Server {
@@ -30,6 +31,9 @@ impl Server {
     /// Ends what is over: permissions, channels, relayed addresses, and with the last of these the allocation.
     pub(super) fn sweep(&mut self, id: AllocationId, now: Now) {
         let Some(allocation) = self.allocations.get(id) else { return };
+        if self.in_turn.is_some() {
+            self.settings.hooks.midway(Midway::Turn, &allocation.tuple);
+        }
         if allocation.is_expired(now.mono) {
             self.end(id, now, EndReason::Expired);
             return;
@@ -97,14 +101,14 @@ impl Server {
     }
 
     /// Ends what the policy does not allow any more; what it allows may be reached another way than before.
-    pub(super) fn sweep_forbidden(&mut self, id: AllocationId, now: Now) {
+    pub(super) fn sweep_forbidden(&mut self, id: AllocationId, now: Mono) {
         let Some(allocation) = self.allocations.get_mut(id) else { return };
         let (outputs, policy) = (&mut self.outputs, &self.settings.policy);
         let (channels, permissions) = (&mut allocation.channels, &mut allocation.permissions);
         channels.resolve(|peer| policy.reach(peer));
         let is_allowed = |channel: &Channel| policy.reach(channel.peer).is_some();
-        channels.sweep(now.mono, is_allowed, |held| outputs.push_back(unbound(id, held)));
-        permissions.sweep(now.mono, |peer| policy.permits(peer), |peer| outputs.push_back(lapsed(id, peer)));
+        channels.sweep(now, is_allowed, |held| outputs.push_back(unbound(id, held)));
+        permissions.sweep(now, |peer| policy.permits(peer), |peer| outputs.push_back(lapsed(id, peer)));
     }
 
     /// The client's connection is gone, and with it its 5-tuple: what it still waited for must not begin.

@@ -16,6 +16,7 @@ mod client;
 pub mod drop_reason;
 mod ending;
 pub mod event;
+pub mod fault;
 pub mod gather;
 pub mod io;
 pub mod limits;

@@ -73,6 +73,16 @@ impl ParkedRequests {
         Ok(id)
     }
 
+    /// Gives no number that `former` gave: answers to its requests may still come.
+    pub(super) fn number_on_from(&mut self, former: &ParkedRequests) {
+        self.next = former.next;
+    }
+
+    /// A request that waits.
+    pub(super) fn get(&self, id: RequestId) -> Option<&Parked> {
+        self.requests.get(&id).map(|(_, parked)| parked)
+    }
+
     /// Takes a request out because it is answered.
     pub(super) fn take(&mut self, id: RequestId) -> Option<Parked> {
         let (_, parked) = self.requests.remove(&id)?;

@@ -32,6 +32,8 @@ pub struct Server {
     pub(super) outputs: VecDeque<Output>,
     /// For answers to requests that waited.
     pub(super) late_answer: Box<AnswerBuf>,
+    /// The allocation whose turn it is where many have theirs one after the other, should it make the core panic.
+    pub(super) in_turn: Option<AllocationId>,
 }
 
 /// What a wheel entry looks after.
@@ -57,7 +59,16 @@ impl Server {
             timers: Wheel::new(now.mono),
             outputs: VecDeque::new(),
             late_answer: Box::default(),
+            in_turn: None,
         }
+    }
+
+    /// An empty server in the place of this one. It does not take answers to what this one asked for answers to its own
+    /// questions.
+    pub fn anew(&self, seed: [u8; 32], now: Now) -> Server {
+        let mut server = Server::new(Arc::clone(&self.settings), self.worker, seed, now);
+        server.parked.number_on_from(&self.parked);
+        server
     }
 
     /// Takes a datagram, or one whole message of a stream. Its bytes are read, never written; an answer is put into
@@ -104,25 +115,14 @@ impl Server {
         *bytes = bytes.saturating_sub(len as u64);
     }
 
-    /// Something that came by `path` made the core panic: our bug. Ends the allocation concerned and builds the indexes
-    /// anew, so that everybody else goes on.
-    pub fn handle_fault(&mut self, now: Now, path: &Path) {
-        let id = match path {
-            Path::Client(path) => self.allocations.of_tuple(&path.tuple),
-            Path::Peer { relay, .. } => self.allocations.of_relay(*relay),
-        };
-        self.allocations.index_anew();
-        if let Some(id) = id {
-            self.end(id, now, EndReason::Fault);
-        }
-    }
-
     /// Other settings hold from now on. Permissions and channels of peers that they forbid end.
     pub fn handle_settings(&mut self, now: Now, settings: Arc<Settings>) {
         self.settings = settings;
         for id in self.allocations.ids() {
-            self.sweep_forbidden(id, now);
+            self.in_turn = Some(id);
+            self.sweep_forbidden(id, now.mono);
         }
+        self.in_turn = None;
     }
 
     /// The settings in force.
@@ -147,8 +147,10 @@ impl Server {
                 Timer::Allocation(id) => {
                     let is_armed = self.allocations.get(id).is_some_and(|allocation| allocation.armed <= now.mono);
                     if is_armed {
+                        self.in_turn = Some(id);
                         self.sweep(id, now);
                         self.arm_anew(id);
+                        self.in_turn = None;
                     }
                 }
                 Timer::Reservation(token) => {

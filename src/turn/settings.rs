@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::address::FiveTuple;
 use super::io::Path;
 use super::nonce::Nonces;
 use super::policy::PeerPolicy;
@@ -28,4 +29,27 @@ pub struct Settings {
 pub struct Hooks {
     /// Called with every datagram and message before it is handled; it may panic as a bug would.
     pub before_datagram: Option<fn(&Path, &[u8])>,
+    /// Called where state is half changed; it may panic as a bug would.
+    pub midway: Option<fn(Midway, &FiveTuple)>,
+}
+
+/// Where [`Hooks::midway`] is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Midway {
+    /// The user is known, the request is about to be served.
+    Serving,
+    /// Relayed addresses are there, the allocation is not.
+    Opened,
+    /// The allocation is there, its client does not know.
+    Inserted,
+    /// An allocation's timer fired.
+    Turn,
+}
+
+impl Hooks {
+    pub(super) fn midway(&self, point: Midway, tuple: &FiveTuple) {
+        if let Some(hook) = self.midway {
+            hook(point, tuple);
+        }
+    }
 }

@@ -110,6 +110,8 @@ impl Server {
                 key_reread_at: Mono(0),
             });
             self.arm(id);
+            // Other rules may hold here; what is over ends with its timer.
+            self.sweep_forbidden(id, Mono(0));
         }
         for (token, until) in snapshot.reservations {
             self.reservations.insert(token, until);

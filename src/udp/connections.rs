@@ -3,16 +3,17 @@
 use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use super::batch;
-use super::fault::guarded;
+use super::fault::{Concerned, guarded};
 use super::worker::Worker;
 use crate::poll::{Interest, Poller, Ready, Source};
 use crate::stream::{Kind, StreamId};
-use crate::turn::io::{ClientPath, Direction};
+use crate::turn::io::{ClientPath, Direction, Forward};
 use crate::turn::time::{Mono, Now};
 use crate::turn::{Answer, Destination, Path, Verdict};
 
@@ -131,7 +132,10 @@ impl Worker {
         let outcome = self.streams.read(now.mono, id, &self.poller, &mut messages);
         if let Some(path) = outcome.path {
             for message in messages.drain(..) {
-                self.handle_message(now, &path, &message);
+                // What a client sent behind what made us end its connection is not for us.
+                if self.handle_message(now, &path, &message).is_break() {
+                    break;
+                }
             }
         }
         messages.clear();
@@ -140,14 +144,19 @@ impl Worker {
         self.end_disconnected(now);
     }
 
-    fn handle_message(&mut self, now: Now, path: &ClientPath, message: &[u8]) {
+    /// Breaks when the message made us end the connection.
+    fn handle_message(&mut self, now: Now, path: &ClientPath, message: &[u8]) -> ControlFlow<()> {
         let Worker { server, answer, .. } = self;
         let path_in = Path::Client(*path);
         let verdict = guarded(server, |server| server.handle_datagram(now, path_in, message, answer));
-        let Ok(verdict) = verdict else { return self.contain(now, Some(&path_in)) };
+        let Ok(verdict) = verdict else {
+            self.contain(now, &Concerned::Datagram(path_in));
+            return ControlFlow::Break(());
+        };
         match verdict {
             Verdict::Respond(credit) if !self.is_affordable(now, path, credit) => {
                 self.streams.close_guesser(now.mono, StreamId::from(path.link));
+                return ControlFlow::Break(());
             }
             Verdict::Respond(_) => {
                 let pieces = [self.answer.bytes(), &[], &[]];
@@ -155,20 +164,25 @@ impl Worker {
                 let _ = self.streams.send(now.mono, StreamId::from(path.link), pieces, Kind::Answer);
             }
             Verdict::Forward(forward) => {
-                let Destination::Peer { relay, to, own, dont_fragment } = forward.to else { return };
-                let payload = &message[forward.range.as_range()];
-                let pieces = [forward.prefix.as_slice(), payload, forward.suffix.as_slice()];
-                let Some(to) = self.resolve(to, own) else { return self.note_dead_end(relay, payload.len()) };
-                let sent = match self.relays.socket(relay.0) {
-                    Some(socket) => batch::send(socket, to, pieces, dont_fragment),
-                    None => Err(io::Error::from(io::ErrorKind::NotConnected)),
-                };
-                if let Err(error) = sent {
-                    self.counters.unsent(&error);
-                    self.server.handle_unsent(Direction::ToPeer(relay), payload.len());
-                }
+                self.forward_message(&forward, message);
             }
             Verdict::Drop(reason) => self.counters.dropped(reason),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn forward_message(&mut self, forward: &Forward, message: &[u8]) {
+        let Destination::Peer { relay, to, own, dont_fragment } = forward.to else { return };
+        let payload = &message[forward.range.as_range()];
+        let pieces = [forward.prefix.as_slice(), payload, forward.suffix.as_slice()];
+        let Some(to) = self.resolve(to, own) else { return self.note_dead_end(relay, payload.len()) };
+        let sent = match self.relays.socket(relay.0) {
+            Some(socket) => batch::send(socket, to, pieces, dont_fragment),
+            None => Err(io::Error::from(io::ErrorKind::NotConnected)),
+        };
+        if let Err(error) = sent {
+            self.counters.unsent(&error);
+            self.server.handle_unsent(Direction::ToPeer(relay), payload.len());
         }
     }
 

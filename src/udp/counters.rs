@@ -19,6 +19,8 @@ pub(super) struct Counters {
     new_peers_limited: AtomicU64,
     /// Datagrams the system did not take.
     unsent: AtomicU64,
+    /// Panics of the core.
+    faults: AtomicU64,
 }
 
 impl Counters {
@@ -36,6 +38,10 @@ impl Counters {
 
     pub(super) fn new_peers_limited(&self) {
         add_one(&self.new_peers_limited);
+    }
+
+    pub(super) fn fault(&self) {
+        add_one(&self.faults);
     }
 
     /// Counts what could not be sent, and says so now and then.
@@ -59,6 +65,7 @@ impl Counters {
             ("Guesses".to_owned(), sum(&|counters| &counters.guesses)),
             ("NewPeersLimited".to_owned(), sum(&|counters| &counters.new_peers_limited)),
             ("Unsent".to_owned(), sum(&|counters| &counters.unsent)),
+            ("Faults".to_owned(), sum(&|counters| &counters.faults)),
         ];
         dropped.chain(others).filter(|(_, count)| *count > 0).collect()
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::UdpSocket;
 
 use super::batch::{Gather, Leave};
-use super::fault::guarded;
+use super::fault::{Concerned, guarded};
 use super::relays::Relays;
 use super::socket::Listener;
 use super::sys::BATCH_MAX;
@@ -57,7 +57,7 @@ impl Worker {
         };
         let Worker { server, arena, answer, .. } = self;
         let verdict = guarded(server, |server| server.handle_datagram(now, path, arena.datagram(slot), answer));
-        let Ok(verdict) = verdict else { return self.contain(now, Some(&path)) };
+        let Ok(verdict) = verdict else { return self.contain(now, &Concerned::Datagram(path)) };
         match verdict {
             Verdict::Drop(reason) => self.counters.dropped(reason),
             Verdict::Respond(credit) => {

@@ -1,12 +1,14 @@
 //! Starting and stopping: sockets, shared tables, worker threads.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
-use tracing::{info, warn};
+use rustix::process::{Signal, getpid, kill_process};
+use tracing::{error, info, warn};
 
 use super::addresses::ListenAddresses;
 use super::build::{build_worker, keys, settings, share, thread_count, unused_external, warn_shortfalls};
@@ -105,15 +107,18 @@ impl Engine {
         let workers = (0..thread_count(&config)).map(build).collect::<Result<Vec<Worker>, StartError>>()?;
         unused_external(&config, &addresses).into_iter().for_each(|text| warn!("{text}"));
         warn_shortfalls(&config, &shared, &descriptors, workers.first());
+        let alive = Arc::new(AtomicUsize::new(workers.len()));
         let mut engine = Engine { workers: Vec::new(), stop, streams, addresses, settings };
         for (id, worker) in workers.into_iter().enumerate() {
             let (wake, inbox) = (Arc::clone(&worker.wake), Arc::clone(&worker.inbox));
             let counters = Arc::clone(&worker.counters);
             let thread = std::thread::Builder::new().name(format!("worker-{id}"));
-            match thread.spawn(move || worker.run()) {
+            let left = Arc::clone(&alive);
+            match thread.spawn(move || end_with_the_last(&left, || worker.run())) {
                 Ok(thread) => engine.workers.push(RunningWorker { thread, wake, inbox, counters }),
                 Err(error) => {
-                    engine.stop();
+                    // The error that is told is the one that came first.
+                    let _ = engine.stop();
                     return Err(system("cannot start a worker thread")(error));
                 }
             }
@@ -147,18 +152,35 @@ impl Engine {
     }
 
     /// Has every worker end, waits for it, and says what was dropped meanwhile.
-    pub fn stop(self) {
+    ///
+    /// # Errors
+    /// How many workers had broken off.
+    pub fn stop(self) -> Result<(), usize> {
         self.stop.store(true, Ordering::Relaxed);
         self.workers.iter().for_each(|worker| worker.wake.wake());
-        let mut counters = Vec::new();
+        let (mut counters, mut broken) = (Vec::new(), 0);
         for worker in self.workers {
             counters.push(worker.counters);
-            if worker.thread.join().is_err() {
-                warn!("a worker had panicked");
-            }
+            broken += usize::from(worker.thread.join().is_err());
         }
         for (reason, count) in Counters::sum(counters.iter().map(AsRef::as_ref)) {
             info!(reason, count, "dropped");
         }
+        if broken == 0 { Ok(()) } else { Err(broken) }
     }
+}
+
+/// Runs a worker. When the last one breaks off, nobody serves any more: the process ends as if it were told to, and who
+/// started it sees that it failed.
+fn end_with_the_last(alive: &AtomicUsize, run: impl FnOnce()) {
+    let broke_off = catch_unwind(AssertUnwindSafe(run)).is_err();
+    let is_last = alive.fetch_sub(1, Ordering::Relaxed) == 1;
+    if broke_off {
+        error!("a worker broke off; this is a bug of the server");
+    }
+    if broke_off && is_last {
+        // It can only fail if this process did not exist.
+        let _ = kill_process(getpid(), Signal::TERM);
+    }
+    assert!(!broke_off, "told to whoever joins this thread");
 }

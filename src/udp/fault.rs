@@ -8,6 +8,8 @@ use rand_chacha::rand_core::RngCore;
 use tracing::error;
 
 use super::worker::Worker;
+use crate::turn::fault::Concern;
+use crate::turn::io::ClientPath;
 use crate::turn::time::{Mono, Now};
 use crate::turn::{Path, Server};
 
@@ -24,21 +26,55 @@ pub(super) fn guarded<R>(server: &mut Server, call: impl FnOnce(&mut Server) -> 
     catch_unwind(AssertUnwindSafe(|| call(server))).map_err(|_| Fault)
 }
 
+/// What a call of the core that panicked was about.
+#[derive(Debug)]
+pub(super) enum Concerned {
+    /// A datagram or message.
+    Datagram(Path),
+    /// An answer to what the core asked.
+    Answer(Concern),
+    /// The allocation whose turn it was, of many.
+    InTurn,
+    /// Nobody in particular.
+    Nobody,
+}
+
+impl Concerned {
+    /// The client it was about.
+    fn client(&self) -> Option<&ClientPath> {
+        match self {
+            Concerned::Datagram(Path::Client(path)) => Some(path),
+            Concerned::Answer(concern) => Some(&concern.path),
+            _ => None,
+        }
+    }
+}
+
 impl Worker {
     /// Ends what a panic concerned. Where that is not known, where it fails as well, or after a second panic within a
     /// minute, the worker's core begins anew.
-    pub(super) fn contain(&mut self, now: Now, concerned: Option<&Path>) {
+    pub(super) fn contain(&mut self, now: Now, concerned: &Concerned) {
         let is_second = self.fault_at.is_some_and(|before: Mono| now.mono.since(before) < TWICE);
         self.fault_at = Some(now.mono);
+        self.counters.fault();
         error!(?concerned, "the core panicked; this is a bug of the server");
-        let mended = match concerned {
-            Some(path) if !is_second => guarded(&mut self.server, |server| server.handle_fault(now, path)),
-            _ => Err(Fault),
-        };
-        if mended.is_err() {
+        let mended = !is_second
+            && guarded(&mut self.server, |server| match concerned {
+                Concerned::Datagram(path) => {
+                    server.handle_fault(now, path);
+                    true
+                }
+                Concerned::Answer(concern) => {
+                    server.handle_answer_fault(now, concern);
+                    true
+                }
+                Concerned::InTurn => server.handle_turn_fault(now),
+                Concerned::Nobody => false,
+            }) == Ok(true);
+        if !mended {
             self.restart_core(now);
         }
-        if let Some(Path::Client(path)) = concerned
+        if let Some(path) = concerned.client()
             && path.tuple.transport.is_stream()
         {
             self.streams.close(now.mono, path.link.into());
@@ -53,7 +89,7 @@ impl Worker {
         (0..std::mem::take(&mut self.allocated_streams)).for_each(|_| self.shared.descriptors.give_back());
         self.relays.close_all(&self.shared, now.mono);
         self.shared.release_all_of(self.id, now.mono);
-        self.server = Server::new(self.server.settings().clone(), self.id, seed(&mut self.rng), now);
+        self.server = self.server.anew(seed(&mut self.rng), now);
     }
 }
 

@@ -1,7 +1,10 @@
 //! What the core asks for, done and answered.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
 use super::datagrams::send_to;
-use super::fault::guarded;
+use super::fault::{Concerned, guarded};
 use super::inbox::{self, Letter};
 use super::open::Opener;
 use super::worker::Worker;
@@ -32,16 +35,17 @@ impl Worker {
     /// What the user store knows at once; what it has to fetch comes through the inbox.
     fn look_up(&self, now: Now, look_up: LookUpUser) -> Option<Answer> {
         let LookUpUser { request, name } = look_up;
-        if let Some(found) = self.shared.users.find(&name, now.wall) {
-            return Some(inbox::answer(request, found));
-        }
-        match self.inbox.reply(request) {
-            Some(reply) => {
-                self.shared.users.fetch(name, now.wall, reply);
-                None
+        let users = &self.shared.users;
+        let ask = AssertUnwindSafe(|| {
+            if let Some(found) = users.find(&name, now.wall) {
+                return Some(inbox::answer(request, found));
             }
-            None => Some(Answer::LookUpFailed { request }),
-        }
+            let Some(reply) = self.inbox.reply(request) else { return Some(Answer::LookUpFailed { request }) };
+            users.fetch(name, now.wall, reply);
+            None
+        });
+        // A store's panic is its own: the reply it dropped says that nothing was found out.
+        catch_unwind(ask).unwrap_or(Some(Answer::LookUpFailed { request }))
     }
 
     /// Does what other threads put into the inbox.
@@ -50,8 +54,13 @@ impl Worker {
             match letter {
                 Letter::Answer(answer) => self.answer_core(now, answer),
                 Letter::Settings(settings) => {
-                    if guarded(&mut self.server, |server| server.handle_settings(now, settings)).is_err() {
-                        self.contain(now, None);
+                    // Once more for those whose turn did not come; a second panic begins anew, under these settings.
+                    for _ in 0..3 {
+                        let settings = Arc::clone(&settings);
+                        if guarded(&mut self.server, |server| server.handle_settings(now, settings)).is_ok() {
+                            break;
+                        }
+                        self.contain(now, &Concerned::InTurn);
                     }
                 }
             }
@@ -59,8 +68,9 @@ impl Worker {
     }
 
     pub(super) fn answer_core(&mut self, now: Now, answer: Answer) {
+        let concern = self.server.concern_of(&answer);
         if guarded(&mut self.server, |server| server.handle_answer(now, answer)).is_err() {
-            self.contain(now, None);
+            self.contain(now, &concern.map_or(Concerned::Nobody, Concerned::Answer));
         }
     }
 

@@ -12,7 +12,7 @@ use tracing::error;
 use super::batch::{Batch, Leave};
 use super::connections::Acceptor;
 use super::counters::Counters;
-use super::fault::guarded;
+use super::fault::{Concerned, guarded};
 use super::inbox::Inbox;
 use super::journal::Journal;
 use super::relays::Relays;
@@ -77,7 +77,7 @@ impl Worker {
             self.resume_accepting(now);
             self.streams.handle_timeout(now.mono, &self.poller);
             if guarded(&mut self.server, |server| server.handle_timeout(now)).is_err() {
-                self.contain(now, None);
+                self.contain(now, &Concerned::InTurn);
             }
             self.settle(now);
         }

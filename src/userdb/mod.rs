@@ -21,7 +21,8 @@ pub trait UserStore: std::fmt::Debug + Send + Sync {
     /// What is known of `name` at once; none: it has to be fetched.
     fn find(&self, name: &[u8], now: UnixTime) -> Option<Found>;
 
-    /// Has `name` looked up elsewhere. A reply that is dropped says that it could not be looked up.
+    /// Has `name` looked up elsewhere. A reply that is dropped says that it could not be looked up. Each must be sent or
+    /// dropped within some seconds, whatever becomes of the store: a worker waits for a bounded number of them.
     fn fetch(&self, name: Box<[u8]>, now: UnixTime, reply: Reply);
 }
 

@@ -26,6 +26,7 @@ impl UserStore for Sluggish {
     }
 
     fn fetch(&self, name: Box<[u8]>, _now: UnixTime, reply: Reply) {
+        assert_ne!(&*name, b"poison", "planted");
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((name, reply));
     }
 }
@@ -88,7 +89,7 @@ fn a_slow_look_up_delays_its_own_client_only() {
     assert!(!bob.is_finished(), "nobody knows Bob yet");
     reply.send(known(&name));
     assert_eq!(bob.join().expect("Bob's thread"), 0, "he waited and was let in");
-    engine.stop();
+    engine.stop().expect("no worker broke off");
 }
 
 /// RFC 8489 section 14.8: 500 is our fault, the client tries again later with the same password.
@@ -106,7 +107,7 @@ fn a_look_up_that_fails_is_answered_500_and_works_again_later() {
     let (name, reply) = store.next();
     reply.send(known(&name));
     assert_eq!(third.join().expect("Bob's thread"), 0);
-    engine.stop();
+    engine.stop().expect("no worker broke off");
 }
 
 /// A store that swallows every question holds a bounded number of them; who comes after that is told at once.
@@ -127,5 +128,17 @@ fn a_dead_store_is_not_asked_without_end() {
     assert_eq!(Client::udp(server).with_user("bob", "secret").allocate().code(), 500);
     assert_eq!(store.waiting(), LOOK_UPS_MAX, "it holds no more");
     call.goes_on();
-    engine.stop();
+    engine.stop().expect("no worker broke off");
+}
+
+/// The panic of a store is a look-up that failed, nothing else.
+#[test]
+fn a_store_that_panics_takes_nobody_down() {
+    let (engine, _store, server) = start();
+    let mut call = Call::begin(server);
+    for _ in 0..2 {
+        assert_eq!(Client::udp(server).with_user("poison", "secret").allocate().code(), 500);
+        call.goes_on();
+    }
+    engine.stop().expect("no worker broke off");
 }

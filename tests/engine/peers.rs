@@ -38,5 +38,5 @@ fn a_peer_denied_at_run_time_gets_nothing_more_on_any_path() {
     poll_until("the old rules hold", || (client.permit(peer_addr.ip()).code() == 0).then_some(()));
     peer.send_to(b"again", relayed).expect("loopback");
     assert_eq!(client.receive(), Received::Indication(peer_addr, b"again".to_vec()));
-    engine.stop();
+    engine.stop().expect("no worker broke off");
 }

@@ -95,6 +95,6 @@ fn what_is_denied_at_run_time_is_out_of_reach_on_every_path() {
             assert_eq!(lab.relayed(), BTreeSet::from([denied]), "in {profile} over {over:?}");
             assert_eq!(client.refresh(0).code(), 0);
         }
-        engine.stop();
+        engine.stop().expect("no worker broke off");
     }
 }

@@ -180,3 +180,14 @@ fn a_wheel_that_fired_everything_is_empty() {
     assert!(wheel.is_empty());
     assert_eq!((wheel.next(), wheel.poll(end)), (None, None));
 }
+
+/// Look-ups of a core that broke off may end when another one has its place, which then must not take them for its own.
+#[test]
+fn a_core_that_begins_anew_knows_nothing_of_former_questions() {
+    let mut stage = Stage::new();
+    let former = stage.ask(at(0)).expect("there is room");
+    stage.server = stage.server.anew([4; 32], at(1));
+    let own = stage.ask(at(1)).expect("there is room");
+    assert_eq!(stage.answer(at(2), former), None, "nobody waits for it");
+    assert_eq!(stage.answer(at(2), own), Some(401));
+}

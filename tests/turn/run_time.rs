@@ -75,3 +75,18 @@ fn an_allocation_goes_on_while_the_user_database_is_down() {
     assert_eq!(client.request(Method::REFRESH).key(stranger).code(), 500);
     assert_eq!(client.refresh(None), Ok(600));
 }
+
+/// A new process may have other rules than the one whose allocations it takes over.
+#[test]
+fn what_is_taken_over_obeys_the_rules_in_force() {
+    let world = World::of(Profile::Default);
+    let (client, peer, other) = (settled(&world), world.peer(PEER), world.peer(OTHER));
+    let snapshot = world.export(0);
+    world.change_peers(&Setup::with(Profile::Default, "denied-peer-ip = [\"198.51.99.0/24\"]"));
+    world.replace(0, snapshot);
+    client.channel_send(0x4000, b"on the channel");
+    peer.send_to(client.relayed(), b"from the denied peer");
+    assert_eq!((peer.received().len(), client.received().len()), (0, 0));
+    client.send_to(sock(OTHER), b"to the other one");
+    assert_eq!(other.received().len(), 1);
+}

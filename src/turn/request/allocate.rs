@@ -16,6 +16,7 @@ use crate::turn::io::{Claim, ClientPath, Credit, OpenRelay, Output, RelayGrant};
 use crate::turn::limits::REPLAY_SECS;
 use crate::turn::parked::{NoRoom, Parked, Waiting};
 use crate::turn::server::{Refusal, Server};
+use crate::turn::settings::Midway;
 use crate::turn::time::{Mono, Now};
 
 /// The protocol number of UDP in REQUESTED-TRANSPORT.
@@ -156,6 +157,7 @@ impl Server {
             self.outputs.extend(reserves.map(Output::Release));
             return self.answer_refused(path, head, &owner, ErrorCode::ALLOCATION_MISMATCH);
         }
+        self.settings.hooks.midway(Midway::Opened, &path.tuple);
         let allocated = Allocated { relays, mapped: path.tuple.client, lifetime_secs, token: reserves, missing };
         let mut answer = std::mem::take(&mut self.late_answer);
         self.reply(head, owner.key.as_deref()).success(&Success::Allocated(allocated), &mut answer);
@@ -181,6 +183,7 @@ impl Server {
             peers_full_at: Mono(0),
             key_reread_at: Mono(0),
         });
+        self.settings.hooks.midway(Midway::Inserted, &path.tuple);
         self.arm(id);
         if let Some(token) = reserves {
             self.reserve(token, now);

@@ -68,5 +68,5 @@ pub(super) fn turn_011_a_fault_of_ours_is_no_wrong_password() {
         let wrong = Person { name: "alice".to_owned(), password: "wrong".to_owned() };
         assert_eq!(probe().of_user(&wrong).code(&Draft::allocate()), 401, "a wrong password still is one");
     }
-    engine.stop();
+    engine.stop().expect("no worker broke off");
 }
