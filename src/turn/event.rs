@@ -87,7 +87,7 @@ pub enum Event {
         /// The peer.
         peer: SocketAddr,
     },
-    /// An allocation asked for new peers faster than it may.
+    /// An allocation asked for new peers faster than it, or all of its user, may.
     NewPeersLimited {
         /// Its handle.
         allocation: AllocationId,

@@ -9,6 +9,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use super::address::{ReservationToken, WorkerId};
 use super::allocation::{AllocationId, Allocations};
 use super::answer::AnswerBuf;
+use super::budget::Buckets;
 use super::event::{EndReason, Event};
 use super::io::{Answer, Direction, Output, Path, Verdict};
 use super::parked::{Parked, ParkedRequests, Waiting};
@@ -30,6 +31,8 @@ pub struct Server {
     pub(super) reservations: BTreeMap<ReservationToken, Mono>,
     pub(super) timers: Wheel<Timer>,
     pub(super) outputs: VecDeque<Output>,
+    /// New peers of users, in all their allocations.
+    pub(super) user_peers: Buckets,
     /// For answers to requests that waited.
     pub(super) late_answer: Box<AnswerBuf>,
     /// The allocation whose turn it is where many have theirs one after the other, should it make the core panic.
@@ -49,6 +52,7 @@ impl Server {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let mut hash_keys = || std::array::from_fn(|_| rng.next_u64());
         let (allocations, parked) = (Allocations::new(hash_keys()), ParkedRequests::new(hash_keys()));
+        let user_peers = Buckets::new(hash_keys());
         Server {
             settings,
             worker,
@@ -58,6 +62,7 @@ impl Server {
             reservations: BTreeMap::new(),
             timers: Wheel::new(now.mono),
             outputs: VecDeque::new(),
+            user_peers,
             late_answer: Box::default(),
             in_turn: None,
         }

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use turnserver::config::Profile;
+use turnserver::stun::Method;
 use turnserver::turn::Event;
 
-use crate::world::{Setup, TestClient, World, sock};
+use crate::world::{BOB, Setup, TestClient, World, sock};
 
 /// The peer of a number, in public space.
 fn peer(index: u32) -> SocketAddr {
@@ -68,6 +69,48 @@ fn t20_new_peers_have_a_rate() {
         assert_eq!((client.permit(&list), client.permit(&list[..10])), (508, 200), "{profile}: all of a list or none");
         assert_eq!(allocated(&world).permit(&list), 200, "{profile}: another allocation has its own");
     }
+}
+
+/// A new allocation begins with 64, but whose it is stays the same. Others are not held to account.
+#[test]
+fn t20_making_allocations_anew_does_not_speed_up_a_scan() {
+    for profile in [Profile::Default, Profile::Hardened] {
+        let world = World::of(profile);
+        let mut next = 0;
+        let mut scan = |client: &dyn Fn() -> TestClient, rounds: u32| {
+            let round = |_| {
+                let client = client();
+                client.allocate().expect("an allocation");
+                let list: Vec<SocketAddr> = (next..next + 64).map(peer).collect();
+                next += 64;
+                let code = client.permit(&list);
+                assert_eq!(client.refresh(Some(0)), Ok(0));
+                if code == 200 { 64 } else { 0 }
+            };
+            (0..rounds).map(round).sum::<u32>()
+        };
+        let alice = || world.client();
+        assert_eq!(scan(&alice, 200), 8 * 64, "{profile}: in no time");
+        world.advance(60);
+        assert_eq!(scan(&alice, 200), 7 * 64, "{profile}: of 480 in the next minute");
+        assert_eq!(scan(&|| world.client().named(BOB), 200), 8 * 64, "{profile}: somebody else");
+    }
+}
+
+/// Where nobody has a name, an address stands for whoever is there.
+#[test]
+fn t20_without_names_a_scan_is_that_of_an_address() {
+    let world = Setup::with(Profile::Default, "no-auth = true").build();
+    let scan = |from: &str, first: u32| {
+        let round = |round: u32| {
+            let client = world.client().at(&format!("{from}:{}", 1000 + round));
+            assert_eq!(client.request(Method::ALLOCATE).transport(17).bare().code(), 200);
+            let ask = client.request(Method::CREATE_PERMISSION).bare();
+            (0..64).fold(ask, |ask, index| ask.peer(peer(first + 64 * round + index))).code() == 200
+        };
+        (0..20).filter(|number| round(*number)).count()
+    };
+    assert_eq!((scan("203.0.113.7", 0), scan("203.0.113.8", 2000)), (8, 8));
 }
 
 #[test]

@@ -245,6 +245,7 @@ impl Stage {
     /// The world answers.
     pub(crate) fn answer_core(&mut self, worker: usize, ticket: u64, asked: Asked) -> Checked {
         let now = self.now();
+        self.model.at_worker = worker;
         let answer = match asked {
             Asked::User(request, name) => {
                 let (clock, is_of, is_down) = (self.clock(), self.is_of(worker), self.look_ups == Pace::Down);

@@ -350,7 +350,7 @@ impl Stage {
         if lost {
             return Err("state names a socket that is not open".to_owned());
         }
-        self.model.hand_over(self.is_of(from));
+        self.model.hand_over(from, self.is_of(from));
         self.generations[from] += 1;
         let fresh = Server::new(Arc::clone(&self.settings), WorkerId(from as u8), dice.seed(), now);
         self.servers[from] = fresh;

@@ -273,6 +273,7 @@ impl Stage {
         let worker = self.worker_of(from);
         self.tally.datagrams += 1;
         self.mix(bytes);
+        self.model.at_worker = worker;
         let busy = self.model.busy(self.is_of(worker));
         let expect = self.model.client(self.clock(), from, bytes, busy);
         let mut answer = self.answer.take().unwrap_or_default();

@@ -1,13 +1,13 @@
-//! How many peers an allocation may have, and how fast it may be given new ones: a scan of networks through a relay, or a
-//! tunnel, shows by the peers it asks for.
+//! How many peers an allocation may have, and how fast it, and all of a user's together, may be given new ones: a scan of
+//! networks through a relay, or a tunnel, shows by the peers it asks for.
 
 use std::net::IpAddr;
 
 use crate::stun::ErrorCode;
 use crate::turn::allocation::AllocationId;
-use crate::turn::budget::Refill;
+use crate::turn::budget::{Refill, prefix};
 use crate::turn::event::Event;
-use crate::turn::limits::PEERS_PER_REQUEST_MAX;
+use crate::turn::limits::{PEERS_PER_REQUEST_MAX, USER_PEERS_FACTOR};
 use crate::turn::server::Server;
 use crate::turn::time::Now;
 
@@ -24,14 +24,23 @@ impl Server {
             return Ok(());
         }
         // One request may name so many, and an allocation begins with them.
-        let burst = limits.new_peers_per_minute.max(PEERS_PER_REQUEST_MAX as u32);
-        let refill = Refill::per_minute(limits.new_peers_per_minute, burst);
-        match refill.take(allocation.peers_full_at, count as u32, now.mono) {
-            Some(full_at) => {
+        let (rate, burst) =
+            (limits.new_peers_per_minute, limits.new_peers_per_minute.max(PEERS_PER_REQUEST_MAX as u32));
+        let own = Refill::per_minute(rate, burst).take(allocation.peers_full_at, count as u32, now.mono);
+        // Whoever ends an allocation and makes another is still the same user.
+        let of_user = match &allocation.owner.quota {
+            Some(user) => self.user_peers.of(&**user),
+            None => self.user_peers.of(prefix(allocation.tuple.client.ip())),
+        };
+        let together =
+            Refill::per_minute(rate.saturating_mul(USER_PEERS_FACTOR), burst.saturating_mul(USER_PEERS_FACTOR));
+        match (own, together.take(*of_user, count as u32, now.mono)) {
+            (Some(full_at), Some(user_full_at)) => {
                 allocation.peers_full_at = full_at;
+                *of_user = user_full_at;
                 Ok(())
             }
-            None => {
+            _ => {
                 let (path, user) = (allocation.path(), allocation.owner.user.clone());
                 self.tell(Event::NewPeersLimited { allocation: id, path, user });
                 Err(ErrorCode::INSUFFICIENT_CAPACITY)

@@ -1,5 +1,5 @@
 //! What there is only so much of in a span of time: unearned answers for a source, guesses at a name from a source, new
-//! peers of an allocation.
+//! peers of an allocation, and of a user.
 
 use std::net::IpAddr;
 
@@ -44,6 +44,9 @@ impl Income {
     }
 }
 
+/// Who gets new peers: by worker, the user, or where it comes from who has no name.
+pub(super) type Peered = (usize, Option<Vec<u8>>, u128);
+
 /// What is left, and since when; nothing was ever taken from a new one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Purse(Option<(u64, u64)>);
@@ -53,7 +56,7 @@ impl Purse {
         self.0.map_or(income.full, |(left, since)| income.full.min(left + (mono - since)))
     }
 
-    fn holds(&self, count: u64, income: Income, mono: u64) -> bool {
+    pub(super) fn holds(&self, count: u64, income: Income, mono: u64) -> bool {
         self.left(income, mono) >= income.cost * count
     }
 
@@ -66,7 +69,24 @@ impl Purse {
     }
 }
 
+fn source(who: Who) -> u128 {
+    match who.1.ip() {
+        IpAddr::V4(ip) => u128::from(u32::from(ip)),
+        IpAddr::V6(ip) => u128::from(ip) >> 64 << 64 | 1,
+    }
+}
+
 impl Model {
+    /// Whether an allocation gets so many new peers: it pays, and its user does.
+    pub(super) fn pay_new_peers(&mut self, who: Who, count: u64, clock: Clock) -> bool {
+        let Some([own, of_user]) = self.rules.new_peers else { return true };
+        let held = self.held.get_mut(&who).expect("it is live");
+        let nameless = if held.quota.is_none() { source(who) } else { 0 };
+        let user = self.user_peers.entry((self.at_worker, held.quota.clone(), nameless)).or_default();
+        let may = held.new_peers.holds(count, own, clock.mono) && user.holds(count, of_user, clock.mono);
+        may && held.new_peers.take(count, own, clock.mono) && user.take(count, of_user, clock.mono)
+    }
+
     /// What becomes of an answer; `bucket` says which guesses share a budget by the accident of their hashes.
     pub(crate) fn fate(&mut self, who: Who, merit: &Merit, bucket: usize, clock: Clock) -> Fate {
         let is_guess = matches!(merit, Merit::Guess(_));
@@ -75,13 +95,9 @@ impl Model {
         if guesses.is_some_and(|income| !purse.holds(1, income, clock.mono)) {
             return Fate::GuessedTooOften;
         }
-        let source = match who.1.ip() {
-            IpAddr::V4(ip) => u128::from(u32::from(ip)),
-            IpAddr::V6(ip) => u128::from(ip) >> 64 << 64 | 1,
-        };
         // A stream's client has shown where it is.
         let unearned = self.rules.unearned.filter(|_| *merit != Merit::Earned && who.0 == 0);
-        let budget = self.budget.entry(source).or_default();
+        let budget = self.budget.entry(source(who)).or_default();
         if unearned.is_some_and(|income| !budget.take(1, income, clock.mono)) {
             return Fate::OverBudget;
         }

@@ -44,8 +44,10 @@ impl Model {
         }
     }
 
-    /// The core goes on in another process: what waited is lost, and how often passwords were asked for is forgotten.
-    pub(crate) fn hand_over(&mut self, is_of: impl Fn(Who) -> bool) {
+    /// The core goes on in another process: what waited is lost, and how often passwords were asked for is
+    /// forgotten, and what users were given.
+    pub(crate) fn hand_over(&mut self, from: usize, is_of: impl Fn(Who) -> bool) {
+        self.user_peers.retain(|(worker, ..), _| *worker != from);
         let lost = self.waiting.iter().filter(|(_, waiting)| is_of(waiting.key().0));
         let lost: Vec<u64> = lost.map(|(ticket, _)| *ticket).collect();
         lost.into_iter().for_each(|ticket| drop(self.unwait(ticket)));

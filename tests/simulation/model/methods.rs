@@ -129,7 +129,7 @@ impl Model {
             return Err(508);
         }
         let count = new.len() as u64;
-        if self.rules.new_peers.is_some_and(|income| !held.new_peers.take(count, income, clock.mono)) {
+        if count > 0 && !self.pay_new_peers(who, count, clock) {
             self.limited(who);
             return Err(508);
         }

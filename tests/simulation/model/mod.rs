@@ -28,7 +28,7 @@ use crate::plan::{NAMES, Plan, ip, sock};
 use crate::wire::Key;
 pub(crate) use answers::Reply;
 pub(crate) use budgets::{Fate, Merit};
-use budgets::{Income, Purse};
+use budgets::{Income, Peered, Purse};
 use policy::Ranges;
 pub(crate) use policy::Reach;
 pub(crate) use ports::Opened;
@@ -79,7 +79,8 @@ pub(crate) struct Rules {
     pub(crate) ahead_secs_max: Option<u64>,
     unearned: Option<Income>,
     guesses: Option<Income>,
-    new_peers: Option<Income>,
+    /// Of an allocation, and of all of a user's together.
+    new_peers: Option<[Income; 2]>,
     pub(crate) is_strict: bool,
     pub(crate) fingerprint: bool,
     pub(crate) software: bool,
@@ -213,6 +214,10 @@ pub(crate) struct Model {
     signed: HashMap<[u8; 20], (Vec<u8>, [u8; 16])>,
     /// Unearned answers, by source.
     budget: BTreeMap<u128, Purse>,
+    /// New peers of users.
+    user_peers: BTreeMap<Peered, Purse>,
+    /// The worker that serves.
+    pub(crate) at_worker: usize,
     /// Guesses, by the bucket of source and name.
     guesses: BTreeMap<usize, Purse>,
     told: Told,
@@ -259,7 +264,7 @@ impl Model {
             },
             new_peers: match limits.new_peers_per_minute {
                 0 => None,
-                count => Some(Income::per_minute(count, count.max(64))),
+                count => Some([1, 8].map(|times| Income::per_minute(count * times, count.max(64) * times))),
             },
             is_strict: config.auth.strict_expiry,
             fingerprint: protocol.fingerprint,
@@ -292,6 +297,8 @@ impl Model {
             known_keys: HashMap::new(),
             signed: HashMap::new(),
             budget: BTreeMap::new(),
+            user_peers: BTreeMap::new(),
+            at_worker: 0,
             guesses: BTreeMap::new(),
             told: Told::default(),
             epoll_refuses: false,
