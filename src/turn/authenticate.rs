@@ -181,8 +181,8 @@ impl Server {
         }
     }
 
-    /// Checks a request against what is known of its user. A user who does not exist costs one HMAC as well, so that
-    /// time does not tell.
+    /// Checks a request against what is known of its user. A user of whom the store knows nothing costs one HMAC as
+    /// well, so that time does not tell; a store whose users have more keys has to say so of nobody as well.
     fn authenticate(
         &mut self,
         now: Now,

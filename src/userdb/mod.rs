@@ -52,6 +52,8 @@ pub struct Users {
     mode: AuthMode,
     realm: String,
     statics: HashMap<Arc<[u8]>, Vec<Arc<LongTermKey>>, ahash::RandomState>,
+    /// What is tried for a static name that nobody has.
+    nobodys_keys: Vec<Arc<LongTermKey>>,
     secrets: Vec<String>,
     separator: char,
     timestamp_ahead_secs_max: Option<u64>,
@@ -77,26 +79,35 @@ impl Users {
     /// The users of a configuration.
     pub fn new(auth: &Auth) -> Users {
         let entry = |user: &User| {
-            let keys = keys_of(user, &auth.realm).into_iter().map(Arc::new).collect();
-            (user.name.as_bytes().into(), keys)
+            let keys: Vec<_> = keys_of(user, &auth.realm).into_iter().map(Arc::new).collect();
+            (Arc::from(user.name.as_bytes()), keys)
         };
+        let mut statics: HashMap<_, _, _> = auth.users.iter().map(entry).collect();
+        // Each key is one HMAC for a wrong password, and time must not tell who has fewer, or none: a user's own are
+        // repeated until all have as many.
+        let most = statics.values().map(Vec::len).max().unwrap_or(1);
+        statics.values_mut().for_each(|keys| *keys = keys.iter().cycle().take(most).cloned().collect());
         Users {
             mode: auth.mode,
             realm: auth.realm.clone(),
-            statics: auth.users.iter().map(entry).collect(),
+            statics,
+            nobodys_keys: vec![Arc::new(LongTermKey::from_raw([0; 16])); most],
             secrets: auth.secrets.clone(),
             separator: auth.separator,
             timestamp_ahead_secs_max: auth.timestamp_ahead_secs_max,
         }
     }
 
-    /// What is known of `name`; none: nobody is called so.
+    /// What is known of `name`. A static one that nobody has is tried like any other, and may not be used.
     pub fn look_up(&self, name: &[u8], now: UnixTime) -> Option<UserRecord> {
         match self.mode {
             AuthMode::StunOnly | AuthMode::Anonymous => None,
             AuthMode::LongTerm => {
-                let (quota, keys) = self.statics.get_key_value(name)?;
-                Some(UserRecord { keys: keys.clone(), quota: Arc::clone(quota), usable: true })
+                let (quota, keys, usable) = match self.statics.get_key_value(name) {
+                    Some((name, keys)) => (Arc::clone(name), keys, true),
+                    None => (Arc::from([]), &self.nobodys_keys, false),
+                };
+                Some(UserRecord { keys: keys.clone(), quota, usable })
             }
             AuthMode::SharedSecret => Some(self.timed(name, now)),
         }
