@@ -7,29 +7,39 @@ use tracing::{debug, info, warn};
 
 use crate::config::Rate;
 use crate::turn::Event;
-use crate::turn::address::WorkerId;
+use crate::turn::address::{FiveTuple, WorkerId};
 use crate::turn::allocation::AllocationId;
 use crate::turn::budget::{Budget, Refill};
 use crate::turn::time::{Mono, Now};
 
 /// Refusals logged per source and second.
 const REFUSALS: Rate = Rate { per_sec: 1, burst: 1 };
-/// Refusals logged in all, per worker: forged sources are as many as somebody likes.
+/// Refusals logged in all, per worker, of each kind: sources are as many as somebody likes.
 const LINES: Rate = Rate { per_sec: 20, burst: 20 };
 
 /// Writes one worker's events to the log.
 #[derive(Debug)]
 pub(super) struct Journal {
     worker: WorkerId,
-    refusals: Budget,
+    /// Of who showed that answers reach its address.
+    proven: Ration,
+    /// Of whoever wrote a source address over UDP: apart, so that strangers do not hide who guesses passwords.
+    forgeable: Ration,
+}
+
+/// Lines of one kind of refusals.
+#[derive(Debug)]
+struct Ration {
+    sources: Budget,
     /// When as many lines as ever may be written at once.
-    lines_full_at: Mono,
+    full_at: Mono,
     suppressed: u64,
 }
 
 impl Journal {
     pub(super) fn new(worker: WorkerId, seed: [u64; 4]) -> Journal {
-        Journal { worker, refusals: Budget::new(REFUSALS, seed), lines_full_at: Mono(0), suppressed: 0 }
+        let [proven, forgeable] = [seed; 2].map(Ration::new);
+        Journal { worker, proven, forgeable }
     }
 
     pub(super) fn write(&mut self, now: Now, event: &Event) {
@@ -61,7 +71,9 @@ impl Journal {
                 "allocation ended"
             ),
             Event::Refused { tuple, method, code, user } => {
-                if let Some(suppressed) = self.may_log(tuple.client.ip(), now) {
+                // A name is told only behind a nonce of ours, except that the nameless have an empty one.
+                let is_named = user.as_ref().is_some_and(|user| !user.is_empty());
+                if let Some(suppressed) = self.ration(tuple, is_named).take(tuple.client.ip(), now) {
                     warn!(
                         transport = %tuple.transport.name(),
                         client = %tuple.client,
@@ -74,7 +86,8 @@ impl Journal {
                 }
             }
             Event::NewPeersLimited { path, user, .. } => {
-                if let Some(suppressed) = self.may_log(path.tuple.client.ip(), now) {
+                let ration = self.ration(&path.tuple, !user.is_empty());
+                if let Some(suppressed) = ration.take(path.tuple.client.ip(), now) {
                     warn!(
                         transport = %path.tuple.transport.name(),
                         client = %path.tuple.client,
@@ -118,17 +131,30 @@ impl Journal {
 
     /// A connection was taken only to be closed: no descriptor is left.
     pub(super) fn write_out_of_descriptors(&mut self, now: Now, client: IpAddr) {
-        if let Some(suppressed) = self.may_log(client, now) {
+        if let Some(suppressed) = self.proven.take(client, now) {
             warn!(%client, suppressed, "no descriptor is left for a connection");
         }
     }
 
+    fn ration(&mut self, tuple: &FiveTuple, is_named: bool) -> &mut Ration {
+        match is_named || tuple.transport.is_stream() {
+            true => &mut self.proven,
+            false => &mut self.forgeable,
+        }
+    }
+}
+
+impl Ration {
+    fn new(seed: [u64; 4]) -> Ration {
+        Ration { sources: Budget::new(REFUSALS, seed), full_at: Mono(0), suppressed: 0 }
+    }
+
     /// How many lines were not written since the last one, if this one may be.
-    fn may_log(&mut self, source: IpAddr, now: Now) -> Option<u64> {
-        let lines = Refill::new(LINES).take(self.lines_full_at, 1, now.mono);
-        match lines.filter(|_| self.refusals.take(source, now.mono)) {
+    fn take(&mut self, source: IpAddr, now: Now) -> Option<u64> {
+        let lines = Refill::new(LINES).take(self.full_at, 1, now.mono);
+        match lines.filter(|_| self.sources.take(source, now.mono)) {
             Some(full_at) => {
-                self.lines_full_at = full_at;
+                self.full_at = full_at;
                 Some(std::mem::take(&mut self.suppressed))
             }
             None => {

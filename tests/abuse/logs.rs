@@ -10,7 +10,8 @@ use crate::meter::Meter;
 use crate::wire::{Client, Server};
 use crate::{ALICE, alice, launch};
 
-/// Lines about refusals that a worker writes: at once, and per second.
+/// Lines about refusals that a worker writes, at once and per second: so many of who gets its answers, and so many of
+/// whoever wrote a source address.
 const LINES: usize = 20;
 
 /// An id of its own for each request: the same one again would be a retransmission, and dropped while the first waits.
@@ -116,8 +117,30 @@ fn t33_a_flood_of_bad_packets_is_a_trickle_of_lines() {
     }
     let secs = clock::now().mono.since(begin).as_secs() as usize + 1;
     let lines = server.log.text().lines().count();
-    assert!(lines < 20 + LINES + LINES * secs, "{lines} lines in {secs} s");
+    assert!(lines < 20 + 2 * (LINES + LINES * secs), "{lines} lines in {secs} s");
     assert!(server.log.count(&["request refused"]) >= LINES, "what happens is told");
+}
+
+/// Addresses that nobody showed to be theirs have lines of their own, the guesser's own address among them.
+#[test]
+fn t33_strangers_do_not_hide_a_guesser() {
+    let server = launch(&[]).start();
+    let mut pacer = alice(&server);
+    pacer.relayed();
+    let mut guesser = Client::udp_from(IpAddr::from([127, 9, 9, 9]), server.addr);
+    let (realm, nonce) = challenge(&mut guesser);
+    let strangers = |last: u8| Client::udp_from(IpAddr::from([127, 8, 0, last]), server.addr);
+    let mut strangers: Vec<Client> = (1..=60).map(strangers).collect();
+    for stranger in &mut strangers {
+        stranger.send_bytes(&nameless());
+    }
+    guesser.send_bytes(&nameless());
+    assert_eq!(pacer.refresh(600).code(), 0);
+    guesser.send_bytes(&named(b"alice", &realm, &nonce));
+    assert_eq!(pacer.refresh(600).code(), 0);
+    let told = server.log.find(&["request refused", "client=127.9.9.9:", "code=401", "user=\"alice\""]);
+    assert!(told.is_some(), "{}", server.log.text());
+    assert!(server.log.count(&["request refused", "code=400"]) >= LINES, "strangers are told as well");
 }
 
 /// There are no metrics yet; what is counted is counted by reason. Beyond: series and the size of a scrape.
