@@ -28,6 +28,9 @@ use crate::turn::io::{ClientPath, Credit, OwnPeer};
 use crate::turn::time::{Mono, Now};
 use crate::turn::{AnswerBuf, Server};
 
+/// Tells the bucket of a source's streams from that of its datagrams.
+const ON_STREAMS: u32 = 1;
+
 /// Everything one worker thread owns.
 pub(super) struct Worker {
     pub(super) id: WorkerId,
@@ -129,7 +132,8 @@ impl Worker {
     }
 
     /// Over UDP an answer nobody earned may hit a forged source: each source has a budget of them. Whoever guesses
-    /// passwords has another one, on streams as well.
+    /// passwords has another one, on streams as well, and what a source may guess under all names together is bounded
+    /// like that: apart for streams, as whoever forges datagrams must not close them.
     pub(super) fn is_affordable(&self, now: Now, path: &ClientPath, credit: Credit) -> bool {
         let source = path.tuple.client.ip();
         let guess = match (credit, &self.shared.failures) {
@@ -140,13 +144,16 @@ impl Worker {
             self.counters.guess();
             return false;
         }
-        let is_free = credit == Credit::Authenticated || path.tuple.transport.is_stream();
-        let may = is_free || self.shared.budget.as_ref().is_none_or(|budget| budget.take(source, now.mono));
+        let may = self.shared.budget.as_ref().is_none_or(|budget| match path.tuple.transport.is_stream() {
+            _ if credit == Credit::Authenticated => true,
+            false => budget.take(source, now.mono),
+            true => guess.is_none() || budget.take_of(source, ON_STREAMS, now.mono),
+        });
         if !may {
             self.counters.unaffordable();
             return false;
         }
-        // Taken last: over UDP one source cannot use up the buckets of all others by making up names.
+        // Taken last: one source cannot use up the buckets of all others by making up names.
         guess.is_none_or(|(failures, name)| failures.take_of(source, name, now.mono))
     }
 

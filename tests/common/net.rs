@@ -337,21 +337,24 @@ impl Inner {
 
     /// Puts an answer into a client's mail, if its source has not used up what it gets unearned.
     pub(super) fn answer_client(&mut self, path: &ClientPath, credit: Credit, bytes: &[u8]) {
-        let is_free = credit == Credit::Authenticated || path.tuple.transport.is_stream();
+        let is_stream = path.tuple.transport.is_stream();
         let ip = path.tuple.client.ip();
         let guess = match (credit, &self.failures) {
             (Credit::Failed { name }, Some(failures)) => Some((failures, name)),
             _ => None,
         };
-        if guess.is_some_and(|(failures, name)| !failures.has_one_of(ip, name, self.now.mono)) {
-            if path.tuple.transport.is_stream() {
-                self.closed.push(path.tuple);
-            }
-            return;
-        }
-        if is_free || self.budget.as_ref().is_none_or(|budget| budget.take(ip, self.now.mono)) {
+        let has_guess = guess.is_none_or(|(failures, name)| failures.has_one_of(ip, name, self.now.mono));
+        let is_sent = has_guess
+            && self.budget.as_ref().is_none_or(|budget| match is_stream {
+                _ if credit == Credit::Authenticated => true,
+                false => budget.take(ip, self.now.mono),
+                true => guess.is_none() || budget.take_of(ip, 1, self.now.mono),
+            });
+        if is_sent {
             guess.inspect(|(failures, name)| assert!(failures.take_of(ip, *name, self.now.mono)));
             self.client_mail.entry(path.tuple).or_default().push_back(bytes.to_vec());
+        } else if is_stream {
+            self.closed.push(path.tuple);
         }
     }
 

@@ -19,6 +19,7 @@ use turnserver::userdb::Users;
 
 use crate::dice::Dice;
 use crate::guesses::Guesses;
+use crate::mail::ON_STREAMS;
 use crate::plan::Plan;
 
 /// Ports tried when other programs have them.
@@ -302,7 +303,8 @@ fn collision_free(sources: &[IpAddr], dice: &mut Dice) -> [u64; 4] {
     loop {
         let keys = std::array::from_fn(|_| dice.next());
         let budget = Budget::new(one, keys);
-        if sources.iter().all(|ip| budget.take(*ip, Mono(1))) {
+        let is_apart = |ip: &IpAddr| budget.take(*ip, Mono(1)) && budget.take_of(*ip, ON_STREAMS, Mono(1));
+        if sources.iter().all(is_apart) {
             return keys;
         }
     }

@@ -7,6 +7,9 @@ use crate::engine::Engine;
 use crate::model::{Fate, Merit, who};
 use crate::stage::{Checked, Flight, Stage};
 
+/// Tells the bucket of a source's streams from that of its datagrams.
+pub(crate) const ON_STREAMS: u32 = 1;
+
 impl Engine {
     /// As `Worker::is_affordable` in `src/udp`.
     fn is_affordable(&self, now: Mono, path: &ClientPath, credit: Credit) -> bool {
@@ -18,8 +21,11 @@ impl Engine {
         if guess.is_some_and(|(guesses, name)| !guesses.has_one(source, name, now)) {
             return false;
         }
-        let is_free = credit == Credit::Authenticated || path.tuple.transport.is_stream();
-        let may = is_free || self.budget.as_ref().is_none_or(|budget| budget.take(source, now));
+        let may = self.budget.as_ref().is_none_or(|budget| match path.tuple.transport.is_stream() {
+            _ if credit == Credit::Authenticated => true,
+            false => budget.take(source, now),
+            true => guess.is_none() || budget.take_of(source, ON_STREAMS, now),
+        });
         may && guess.is_none_or(|(guesses, name)| guesses.take(source, name, now))
     }
 }

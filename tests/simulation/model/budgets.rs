@@ -96,10 +96,12 @@ impl Model {
             return Fate::GuessedTooOften;
         }
         // A stream's client has shown where it is.
-        let unearned = self.rules.unearned.filter(|_| *merit != Merit::Earned && who.0 == 0);
-        let budget = self.budget.entry(source(who)).or_default();
+        let is_stream = who.0 != 0;
+        let is_counted = if is_stream { guesses.is_some() } else { *merit != Merit::Earned };
+        let unearned = self.rules.unearned.filter(|_| is_counted);
+        let budget = self.budget.entry((is_stream, source(who))).or_default();
         if unearned.is_some_and(|income| !budget.take(1, income, clock.mono)) {
-            return Fate::OverBudget;
+            return if is_stream { Fate::GuessedTooOften } else { Fate::OverBudget };
         }
         if let Some(income) = guesses {
             purse.take(1, income, clock.mono);

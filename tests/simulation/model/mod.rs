@@ -212,8 +212,8 @@ pub(crate) struct Model {
     known_keys: HashMap<[u8; 16], Key>,
     /// What honest signatures cover, and with which key they were made.
     signed: HashMap<[u8; 20], (Vec<u8>, [u8; 16])>,
-    /// Unearned answers, by source.
-    budget: BTreeMap<u128, Purse>,
+    /// Unearned answers, by source; guesses on streams apart from what comes in datagrams.
+    budget: BTreeMap<(bool, u128), Purse>,
     /// New peers of users.
     user_peers: BTreeMap<Peered, Purse>,
     /// The worker that serves.
