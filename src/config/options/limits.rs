@@ -81,8 +81,9 @@ pub(super) static OPTIONS: &[Definition] = &[
         kind: RATE,
         default: by_profile("20", "0", "20"),
         doc: "Wrong passwords answered a minute, per source address and user name; 0: all.",
-        more: "Above it UDP clients hear nothing and streams are closed. Right ones are served all the same, so nobody \
-               can be locked out.",
+        more: "Above it UDP clients hear nothing and streams are closed. It bounds what guessers are told, not what they \
+               try: right ones are always served, so nobody can be locked out, and who hits on one is. Weak passwords \
+               stay weak.",
         apply: |raw, it| it.integer().map(|count| raw.auth_failures_per_minute = it.at(count)),
         ..LIMITS
     },
