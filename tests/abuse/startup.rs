@@ -53,7 +53,13 @@ fn t01_the_shipped_file_lets_in_whoever_holds_its_secret() {
 /// coturn's users have what they have: there it is said, and served.
 #[test]
 fn t30_what_everybody_knows_is_no_secret() {
-    for known in ["--static-auth-secret=north", "--static-auth-secret=changeme", "-u=turn:coturn", "-u=user:joshua"] {
+    for known in [
+        "--static-auth-secret=north",
+        "--static-auth-secret=changeme",
+        "-u=turn:coturn",
+        "-u=user:joshua",
+        "-u=a:password",
+    ] {
         for profile in ["default", "hardened"] {
             let ended = Launch::new(&["--realm=r", known, &format!("--profile={profile}")]).run();
             assert_eq!(ended.status.code(), Some(255), "{profile}: {known}");
@@ -76,6 +82,39 @@ fn t30_what_everybody_knows_is_no_secret() {
     assert!(!ended.status.success() && ended.log.contains("documentation uses"), "{}", ended.log);
     let short = Launch::new(&["--realm=r", "--profile=default", "--static-auth-secret=tooshort"]).start();
     assert_eq!(short.log.count(&["WARN", "the secret is shorter than 16 bytes"]), 1);
+}
+
+/// Whatever our own documentation shows may be copied as it is.
+#[test]
+fn t30_no_example_of_ours_starts() {
+    let texts = ["README.md", "turnserver.toml"].map(|path| fs::read_to_string(path).expect("our documentation"));
+    let mut examples: Vec<&str> = Vec::new();
+    for (text, option) in texts.iter().flat_map(|text| ["user = ", "static-auth-secret = "].map(|name| (text, name))) {
+        let found = text.match_indices(option).map(|(place, _)| &text[place..]);
+        // A list, or one value: up to its end.
+        let literal = |rest: &str| rest[option.len()..].starts_with(['[', '"']);
+        examples.extend(found.filter(|rest| literal(rest)).map(|rest| {
+            let end = rest.find([']', '\n']).expect("a line ends");
+            rest[..=end].trim_end()
+        }));
+    }
+    assert!(examples.len() >= 3, "{examples:?}");
+    for example in examples {
+        for profile in ["default", "hardened"] {
+            let file = format!("realm = \"r\"\nprofile = {profile:?}\nrelay-ip = [\"127.0.0.1\"]\n{example}\n");
+            let ended = Launch::new(&[]).with_file(&file).run();
+            assert_eq!(ended.status.code(), Some(255), "{profile}: {example}");
+            assert!(ended.log.contains("known to everybody"), "{profile}: {example}: {}", ended.log);
+        }
+    }
+    let words: Vec<&str> = texts.iter().flat_map(|text| text.split_whitespace()).collect();
+    let users = words.windows(2).filter(|pair| ["-u", "--user"].contains(&pair[0]) && pair[1].contains(':'));
+    let users: Vec<&str> = users.map(|pair| pair[1]).collect();
+    assert!(!users.is_empty());
+    for user in users {
+        let ended = Launch::new(&["--realm=r", "--profile=default", "-u", user]).run();
+        assert!(ended.log.contains("known to everybody"), "{user}: {}", ended.log);
+    }
 }
 
 #[test]

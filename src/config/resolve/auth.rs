@@ -23,8 +23,16 @@ const EXAMPLE_SECRETS: &[&str] = &[
 ];
 
 /// Passwords that come with packages and examples.
-const EXAMPLE_PASSWORDS: &[&str] =
-    &["changeme", "change-me", "coturn", "joshua", "north", "youhavetochooseapassword", "a-password-of-her-own"];
+const EXAMPLE_PASSWORDS: &[&str] = &[
+    "changeme",
+    "change-me",
+    "coturn",
+    "joshua",
+    "north",
+    "password",
+    "youhavetochooseapassword",
+    "a-password-of-her-own",
+];
 
 /// A secret that is shorter can be found by whoever sees one credential (128 bits, if it is random).
 const SECRET_LEN_MIN: usize = 16;
