@@ -26,6 +26,7 @@ pub(crate) const SECTION: Section = Section {
         wire bind_011_fingerprint_is_echoed,
         wire bind_012_the_transmit_counter_is_ignored_or_echoed,
     ],
+    partly: &[],
     later: &[("BIND-007", "ALTERNATE-SERVER redirects")],
     left_out: &[],
 };

@@ -28,6 +28,7 @@ pub(crate) const SECTION: Section = Section {
         wire data_012_fingerprint_in_indications,
         wire data_013_a_peer_of_another_family_is_discarded,
     ],
+    partly: &[],
     later: &[("DATA-010", "DTLS")],
     left_out: &[],
 };

@@ -6,10 +6,13 @@ use crate::ids::{Chapter, chapters};
 use crate::row::{Outcome, Row, Section, Shown, all_not_seen, outcomes};
 use crate::target::Target;
 
-/// Of all claimed ids, how many in a hundred must be covered.
-const PERCENT_MIN: usize = 95;
+/// A ratchet: so many ids are covered now. Fewer are red, and more are until this number says so.
+const COVERED: usize = 238;
+/// Of all claimed ids, how many in a hundred are to be covered in the end.
+const PERCENT_WANTED: usize = 95;
 
-/// Every claimed id has exactly one of: a test, a feature it waits for, a reason. Nothing else has.
+/// Every claimed id has exactly one of: a test, a feature it waits for, a reason. Nothing else has. What is missing is said
+/// of tests only.
 pub(crate) fn check_accounts(sections: &[Section]) -> Result<(), String> {
     let mut accounts: BTreeMap<String, usize> = BTreeMap::new();
     let tested = sections.iter().flat_map(|section| section.rows).map(Row::id);
@@ -21,13 +24,15 @@ pub(crate) fn check_accounts(sections: &[Section]) -> Result<(), String> {
     let forgotten: Vec<_> = claimed.iter().filter(|id| !accounts.contains_key(**id)).collect();
     let unknown: Vec<_> = accounts.keys().filter(|id| !claimed.contains(id.as_str())).collect();
     let twice: Vec<_> = accounts.iter().filter(|(_, count)| **count > 1).map(|(id, _)| id).collect();
-    let covered = sections.iter().map(|section| section.rows.len()).sum::<usize>();
     if !forgotten.is_empty() || !unknown.is_empty() || !twice.is_empty() {
         return Err(format!("not accounted for: {forgotten:?}; not in the list: {unknown:?}; twice: {twice:?}"));
     }
-    match covered * 100 >= claimed.len() * PERCENT_MIN {
-        true => Ok(()),
-        false => Err(format!("{covered} of {} ids are covered, under {PERCENT_MIN} in a hundred", claimed.len())),
+    let tested: BTreeSet<String> = sections.iter().flat_map(|section| section.rows).map(Row::id).collect();
+    let partly: BTreeSet<&str> = sections.iter().flat_map(|section| section.partly).map(|(id, _)| *id).collect();
+    let untested: Vec<_> = partly.iter().filter(|id| !tested.contains(**id)).collect();
+    match (tested.len() - partly.len(), untested.is_empty()) {
+        (COVERED, true) => Ok(()),
+        (covered, _) => Err(format!("{covered} ids are covered, not {COVERED}; partly, but not tested: {untested:?}")),
     }
 }
 
@@ -47,6 +52,7 @@ pub(crate) fn print(sections: &[Section]) {
 struct Results {
     rows: BTreeMap<String, Row>,
     outcomes: BTreeMap<&'static str, Outcome>,
+    partly: BTreeMap<&'static str, &'static str>,
     later: BTreeMap<&'static str, &'static str>,
     left_out: BTreeMap<&'static str, &'static str>,
 }
@@ -56,6 +62,7 @@ impl Results {
         Results {
             rows: sections.iter().flat_map(|section| section.rows).map(|row| (row.id(), *row)).collect(),
             outcomes: outcomes(),
+            partly: sections.iter().flat_map(|section| section.partly).copied().collect(),
             later: sections.iter().flat_map(|section| section.later).copied().collect(),
             left_out: sections.iter().flat_map(|section| section.left_out).copied().collect(),
         }
@@ -67,18 +74,26 @@ impl Results {
         rows.filter(move |row| self.outcomes.get(row.name) == Some(outcome))
     }
 
+    /// The green rows of these ids of which nothing is missing.
+    fn covered<'r>(&'r self, ids: &'r [&str]) -> impl Iterator<Item = &'r Row> {
+        self.ended(ids, &Outcome::Green).filter(|row| !self.partly.contains_key(row.id().as_str()))
+    }
+
     fn print_chapter(&self, chapter: &Chapter) {
         let claimed: Vec<&str> = chapter.claimed().collect();
         if claimed.is_empty() {
             return println!("  {:<62} later: all {}", chapter.title, chapter.ids.len());
         }
-        let green = self.ended(&claimed, &Outcome::Green).count();
-        let timed = self.ended(&claimed, &Outcome::Green).filter(|row| row.shown == Shown::Timer).count();
+        let covered = || self.covered(&claimed);
+        let timed = covered().filter(|row| row.shown == Shown::Timer).count();
+        let partly = claimed.iter().filter(|id| self.partly.contains_key(**id)).count();
         let later = claimed.iter().filter(|id| self.later.contains_key(**id)).count();
         let left_out = claimed.iter().filter(|id| self.left_out.contains_key(**id)).count();
         println!(
-            "  {:<62} covered: {green} of {} ({timed} in virtual time), later: {later}, left out: {left_out}",
+            "  {:<62} covered: {} of {} ({timed} in virtual time), covered in part: {partly}, later: {later}, \
+             left out: {left_out}",
             chapter.title,
+            covered().count(),
             claimed.len(),
         );
         for id in &claimed {
@@ -86,13 +101,16 @@ impl Results {
         }
     }
 
-    /// Ids that are not green say why.
+    /// Ids that are not covered say why.
     fn print_explained(&self, id: &str) {
         let said = |what: &str, why: &str| println!("      {id} {what}{why}");
         let outcome = self.rows.get(id).and_then(|row| self.outcomes.get(row.name));
         match (outcome, self.later.get(id), self.left_out.get(id)) {
             (Some(Outcome::Red), ..) => said("RED", ""),
             (Some(Outcome::NotAsked(why)), ..) => said("not asked: ", why),
+            (Some(Outcome::Green), ..) => {
+                self.partly.get(id).into_iter().for_each(|missing| said("partly: without ", missing));
+            }
             (_, Some(feature), _) => said("later: ", feature),
             (_, _, Some(reason)) => said("left out: ", reason),
             _ => {}
@@ -102,12 +120,14 @@ impl Results {
     fn total(&self) -> String {
         let chapters = chapters();
         let claimed: Vec<&str> = chapters.iter().flat_map(Chapter::claimed).collect();
-        let green = self.ended(&claimed, &Outcome::Green).count();
+        let covered = self.covered(&claimed).count();
+        let partly = self.ended(&claimed, &Outcome::Green).count() - covered;
         let red = self.ended(&claimed, &Outcome::Red).count();
-        let tenths = green * 1000 / claimed.len();
+        let tenths = covered * 1000 / claimed.len();
         let all = chapters.iter().map(|chapter| chapter.ids.len()).sum::<usize>();
         format!(
-            "conformance: {green} of {} ids green ({}.{} in a hundred), {red} red; {all} ids in the list",
+            "conformance: {covered} of {} ids covered, {}.{} in a hundred ({PERCENT_WANTED} are wanted); {partly} covered in \
+             part, {red} red; {all} ids in the list",
             claimed.len(),
             tenths / 10,
             tenths % 10,

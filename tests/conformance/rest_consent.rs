@@ -30,6 +30,7 @@ pub(crate) const SECTION: Section = Section {
         wire cons_002_a_stun_message_of_a_peer_is_data,
         wire cons_003_what_webrtc_endpoints_need,
     ],
+    partly: &[],
     later: &[],
     left_out: &[],
 };

@@ -79,6 +79,7 @@ pub(crate) const SECTION: Section = Section {
         configured alloc_034_the_external_address_is_told_and_works,
         wire alloc_036_bandwidth_and_timer_val_are_unknown,
     ],
+    partly: &[],
     later: &[("ALLOC-035", "DTLS clients")],
     left_out: &[],
 };

@@ -55,6 +55,7 @@ pub(super) fn auth_005_a_user_name_without_integrity_is_challenged() {
     is_challenge(&probe.ask(&Draft::allocate().bare().with(AttributeType::USERNAME, name)), 401);
 }
 
+/// PASSWORD-ALGORITHMS is decided to stand only where it is offered, which [`is_challenge`] judges by the nonce.
 pub(super) fn auth_006_an_unknown_user_is_challenged() {
     for (_, mut probe) in Probe::over_each() {
         is_challenge(&probe.ask(&Draft::allocate().instead(AttributeType::USERNAME, b"nobody-at-all")), 401);
@@ -111,8 +112,7 @@ pub(super) fn auth_019_another_realm_is_told_ours() {
     }
 }
 
-/// Connect and ConnectionBind are relays over TCP, which our default profile does not have: silence, as for any method
-/// that is unknown.
+/// Connect and ConnectionBind belong to relays over TCP, which do not exist yet: silence, as for any method that is unknown.
 pub(super) fn auth_025_every_request_needs_credentials() {
     for allocated in [false, true] {
         let mut probe = Probe::udp();

@@ -55,6 +55,7 @@ pub(crate) const SECTION: Section = Section {
         wire auth_031_unknown_users_look_like_wrong_passwords,
         timer auth_032_strangers_leave_no_trace,
     ],
+    partly: &[("AUTH-025", "Connect and ConnectionBind: RFC 6062")],
     later: &[],
     left_out: &[("AUTH-033", "short-term credentials are never offered")],
 };

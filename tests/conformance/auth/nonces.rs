@@ -57,7 +57,7 @@ pub(super) fn auth_008_a_nonce_that_ended_is_stale() {
     let reply = client.request(Method::ALLOCATE).transport(17).once().expect("an answer");
     assert_eq!((reply.code(), reply.realm().as_deref()), (438, Some(REALM.as_bytes())));
     assert!(reply.nonce().is_some_and(|nonce| nonce != former));
-    // SHA-256 is not offered by this configuration, so no algorithms are named.
+    // Decided: PASSWORD-ALGORITHMS stands only where SHA-256 is offered, which this configuration does not.
     assert!(!reply.is_signed() && !reply.has(AttributeType::PASSWORD_ALGORITHMS));
 }
 

@@ -36,6 +36,7 @@ pub(crate) const SECTION: Section = Section {
         wire chan_023_data_before_the_channel_breaks_nothing,
         wire chan_024_a_failed_binding_alters_nothing,
     ],
+    partly: &[],
     later: &[],
     left_out: &[],
 };

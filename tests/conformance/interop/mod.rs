@@ -22,6 +22,7 @@ pub(crate) const SECTION: Section = Section {
         configured int_008_after_a_restart_a_lost_allocation_is_told,
         configured int_009_a_short_peak_is_served_late_not_refused,
     ],
+    partly: &[],
     later: &[("INT-001", "SHA-256 credentials: PASSWORD-ALGORITHMS in a 401")],
     left_out: &[],
 };

@@ -25,6 +25,7 @@ pub(crate) const SECTION: Section = Section {
         wire iph_009_fragmented_datagrams_are_relayed_whole,
         wire iph_010_one_dscp_for_a_connection,
     ],
+    partly: &[],
     later: &[],
     left_out: &[],
 };

@@ -40,6 +40,7 @@ pub(crate) const SECTION: Section = Section {
         wire perm_014_a_success_says_nothing,
         wire perm_015_two_relays_of_one_server,
     ],
+    partly: &[],
     later: &[],
     left_out: &[],
 };

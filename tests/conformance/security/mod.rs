@@ -48,6 +48,12 @@ pub(crate) const SECTION: Section = Section {
         configured sec_023_services_are_out_of_reach,
         wire sec_024_nested_messages_are_relayed_once,
     ],
+    partly: &[
+        ("SEC-004", "Connect: RFC 6062"),
+        ("SEC-005", "Connect: RFC 6062"),
+        ("SEC-011", "Connect: RFC 6062"),
+        ("SEC-023", "ports of administration, metrics and databases: these services"),
+    ],
     later: &[("SEC-003", "bandwidth limits per user"), ("SEC-022", "TCP relays (RFC 6062)")],
     left_out: &[],
 };

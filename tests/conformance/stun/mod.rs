@@ -54,6 +54,7 @@ pub(crate) const SECTION: Section = Section {
         wire stun_036_transaction_ids_of_indications_are_random,
         wire stun_037_a_known_value_of_a_wrong_size_is_refused,
     ],
+    partly: &[("STUN-034", "PASSWORD-ALGORITHMS in challenges: SHA-256; MOBILITY-TICKET in answers: mobility")],
     later: &[("STUN-025", "MESSAGE-INTEGRITY-SHA256 offered to clients")],
     left_out: &[],
 };

@@ -26,6 +26,7 @@ pub(crate) const SECTION: Section = Section {
         wire trn_013_the_longest_messages_are_framed,
         wire trn_014_the_allocation_ends_with_its_connection,
     ],
+    partly: &[],
     later: &[("TRN-002", "DTLS"), ("TRN-004", "DTLS")],
     left_out: &[],
 };

@@ -30,6 +30,7 @@ pub(crate) const SECTION: Section = Section {
         timer turn_010_the_end_takes_everything_with_it,
         configured turn_011_a_fault_of_ours_is_no_wrong_password,
     ],
+    partly: &[],
     later: &[("TURN-007", "bandwidth limits")],
     left_out: &[],
 };
