@@ -132,6 +132,10 @@ impl Draft {
         self
     }
 
+    pub(crate) fn method(&self) -> Method {
+        self.kind.method
+    }
+
     /// The message on the wire.
     pub(crate) fn bytes(&self, credentials: Option<&Credentials>) -> Vec<u8> {
         let mut bytes = vec![0; 70_000];

@@ -69,7 +69,7 @@ pub(super) fn auth_007_a_wrong_integrity_is_challenged() {
         let at = bytes.len() - 20 + bit / 8;
         bytes[at] ^= 1 << (bit % 8);
         let reply = probe.ask_bytes(&bytes).expect("an answer");
-        judge(&reply, None);
+        judge(&reply, &Draft::allocate(), None);
         is_challenge(&reply, 401);
     }
     // REQUESTED-TRANSPORT is the first attribute; its last byte has no meaning but is covered.

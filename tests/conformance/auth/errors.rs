@@ -3,7 +3,7 @@
 use turnserver::stun::{AttributeType, Method};
 
 use crate::draft::Draft;
-use crate::probe::{Probe, judge};
+use crate::probe::Probe;
 use crate::target::{Person, Target};
 use crate::wire::{Launch, Link, Reply};
 
@@ -96,7 +96,6 @@ fn quota_reached() -> (u16, Reply) {
 fn checked(replies: Vec<(u16, Reply)>) -> Vec<(u16, Reply)> {
     let is_ours = Target::get().is_ours();
     let judged = replies.into_iter().map(|(expected, reply)| {
-        judge(&reply, None);
         assert!(reply.code() == expected || !is_ours, "{expected} was expected, {} came", reply.code());
         (reply.code(), reply)
     });
