@@ -8,7 +8,7 @@ mod integrity;
 mod keys;
 mod nonces;
 mod owner;
-mod strangers;
+pub(crate) mod strangers;
 
 use crate::row::{Section, rows};
 use answers::*;

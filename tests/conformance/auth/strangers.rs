@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::process::Command;
 use std::sync::Arc;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -137,18 +138,34 @@ pub(super) fn nonces_never_repeat() {
 
 /// A million strangers leave the core as it was, and some real ones do not make the process grow.
 pub(super) fn auth_032_strangers_leave_no_trace() {
-    // Two workers share them.
-    std::thread::scope(|scope| {
-        for numbers in [0..500_000, 500_000..1_000_000] {
-            scope.spawn(|| leave_no_trace(numbers));
-        }
-    });
+    let program = std::env::current_exe().expect("this program");
+    let child = Command::new(program).env(ALONE, "1").output().expect("it runs once more");
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
     the_nonce_proves_itself();
     the_process_does_not_grow();
 }
 
-fn leave_no_trace(numbers: std::ops::Range<u32>) {
-    let mut core = Core::new();
+/// Where this is set, this program is the process of [`strangers_alone`]; the rows beside would grow and shrink it.
+pub(crate) const ALONE: &str = "CONFORMANCE_STRANGERS_ALONE";
+/// An eighth of what their addresses would take.
+const GROWTH_KIB_MAX: u64 = 4096;
+
+/// A million strangers and two workers that share them, in a process whose memory nothing else changes.
+pub(crate) fn strangers_alone() {
+    let mut cores = [Core::new(), Core::new()];
+    cores.iter_mut().for_each(|core| (0..1000).for_each(|number| drop(core.ask(number).to_vec())));
+    let before = resident_kib();
+    std::thread::scope(|scope| {
+        for (core, from) in cores.iter_mut().zip([0, 500_000]) {
+            scope.spawn(move || leave_no_trace(core, from..from + 500_000));
+        }
+    });
+    let grown = resident_kib().saturating_sub(before);
+    assert!(grown < GROWTH_KIB_MAX, "{grown} KiB for a million strangers");
+    drop(cores);
+}
+
+fn leave_no_trace(core: &mut Core, numbers: std::ops::Range<u32>) {
     let before = serde_json::to_string(&core.server.export()).expect("it can be written");
     for number in numbers {
         core.ask(number);
@@ -156,6 +173,13 @@ fn leave_no_trace(numbers: std::ops::Range<u32>) {
     assert_eq!((core.server.allocations(), core.server.parked()), (0, 0));
     assert!(core.server.poll_output().is_none() && core.server.poll_timeout().is_none());
     assert_eq!(serde_json::to_string(&core.server.export()).expect("it can be written"), before);
+}
+
+/// What this process has in memory.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+    line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number")
 }
 
 /// Every character of a nonce is covered by its tag: no other text in its place is ours.
