@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Chapter, chapters};
-use crate::row::{Outcome, Row, Section, Shown, all_not_seen, outcomes};
+use crate::row::{Outcome, Row, Section, Shown, outcomes};
 use crate::target::Target;
 
 /// A ratchet: so many ids are covered now. Fewer are red, and more are until this number says so.
@@ -42,9 +42,6 @@ pub(crate) fn print(sections: &[Section]) {
     println!("conformance of {}", Target::describe());
     for chapter in chapters() {
         results.print_chapter(&chapter);
-    }
-    for what in all_not_seen() {
-        println!("NOT LOOKED AT, for lack of root: {what}");
     }
     println!("{}", results.total());
 }
@@ -108,6 +105,7 @@ impl Results {
         match (outcome, self.later.get(id), self.left_out.get(id)) {
             (Some(Outcome::Red), ..) => said("RED", ""),
             (Some(Outcome::NotAsked(why)), ..) => said("not asked: ", why),
+            (Some(Outcome::NotSeen(what)), ..) => said("NOT LOOKED AT, for lack of root: ", what),
             (Some(Outcome::Green), ..) => {
                 self.partly.get(id).into_iter().for_each(|missing| said("partly: without ", missing));
             }
@@ -123,11 +121,12 @@ impl Results {
         let covered = self.covered(&claimed).count();
         let partly = self.ended(&claimed, &Outcome::Green).count() - covered;
         let red = self.ended(&claimed, &Outcome::Red).count();
+        let not_seen = self.outcomes.values().filter(|outcome| matches!(outcome, Outcome::NotSeen(_))).count();
         let tenths = covered * 1000 / claimed.len();
         let all = chapters.iter().map(|chapter| chapter.ids.len()).sum::<usize>();
         format!(
             "conformance: {covered} of {} ids covered, {}.{} in a hundred ({PERCENT_WANTED} are wanted); {partly} covered in \
-             part, {red} red; {all} ids in the list",
+             part, {red} red, {not_seen} not looked at; {all} ids in the list",
             claimed.len(),
             tenths / 10,
             tenths % 10,

@@ -1,7 +1,8 @@
 //! What the suite consists of: sections of rows.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 
@@ -50,6 +51,8 @@ pub(crate) enum Outcome {
     Red,
     /// The server that was aimed at does not let the row be asked.
     NotAsked(String),
+    /// It found nothing wrong, but could not look at all of it for lack of root.
+    NotSeen(&'static str),
 }
 
 /// Lists rows: `rows![wire stun_001_top_bits, timer refr_008_expiry]`.
@@ -79,18 +82,16 @@ pub(crate) fn not_asked(why: &str) -> ! {
     resume_unwind(Box::new(NotAsked(why.to_owned())))
 }
 
-/// What could not be looked at for lack of root, each once.
-static NOT_SEEN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-
-/// Takes down that rows check less than they could, for lack of root; where `CI` is set they fail instead.
-pub(crate) fn not_seen(what: &'static str) {
-    assert!(std::env::var_os("CI").is_none(), "needs root (CAP_NET_RAW): {what}");
-    NOT_SEEN.lock().expect("nothing panics while it holds them").insert(what);
+thread_local! {
+    /// What the row that runs in this thread could not look at.
+    static NOT_SEEN: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
-/// What rows could not look at.
-pub(crate) fn all_not_seen() -> Vec<&'static str> {
-    NOT_SEEN.lock().expect("nothing panics while it holds them").iter().copied().collect()
+/// Takes down that this row checks less than it could, for lack of root; where `CI` is set it fails instead. Called in the
+/// row's own thread.
+pub(crate) fn not_seen(what: &'static str) {
+    assert!(std::env::var_os("CI").is_none(), "needs root (CAP_NET_RAW): {what}");
+    NOT_SEEN.set(Some(what));
 }
 
 /// What became of every row that ran.
@@ -118,9 +119,17 @@ impl Row {
         trial.with_ignored_flag(is_aimed_elsewhere)
     }
 
+    #[allow(clippy::print_stderr, reason = "also whoever runs one row is told that it did not see all")]
     fn judge(&self) -> Result<(), Failed> {
+        NOT_SEEN.set(None);
         let (outcome, result) = match catch_unwind(AssertUnwindSafe(self.run)) {
-            Ok(()) => (Outcome::Green, Ok(())),
+            Ok(()) => match NOT_SEEN.take() {
+                Some(what) => {
+                    eprintln!("{} COULD NOT LOOK, for lack of root (CAP_NET_RAW), at {what}", self.name);
+                    (Outcome::NotSeen(what), Ok(()))
+                }
+                None => (Outcome::Green, Ok(())),
+            },
             Err(thrown) => match thrown.downcast::<NotAsked>() {
                 Ok(why) => (Outcome::NotAsked(why.0), Ok(())),
                 Err(thrown) => (Outcome::Red, Err(Failed::from(text(&*thrown)))),
