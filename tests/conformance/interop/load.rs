@@ -24,7 +24,9 @@ const RELAYING: usize = 2;
 const WINDOW: usize = 50;
 
 /// On a machine that is busy with other things everything takes longer, an echo between two sockets of this process as
-/// well; so the answers may take that much longer.
+/// well. So what is asserted is 100 ms and ten times the echo's 99th percentile, and for the slowest answer 2 s and twice
+/// the slowest echo: on an idle machine the two bounds themselves. The load is what two clients relay without a pause,
+/// not the most that the worker can relay.
 pub(super) fn int_002_answers_come_in_time_under_load() {
     let server = launch("default", LINES).start();
     let stop = AtomicBool::new(false);
@@ -102,6 +104,8 @@ const PEAK: usize = 400;
 /// A client's first retransmission.
 const RESEND: Duration = Duration::from_millis(500);
 
+/// The worker's capacity is not measured: a peak is 400 Allocates that all wait before the first one is answered. Asserted
+/// is that each of them is granted, and the last one within 2 s and four times what half of them took.
 pub(super) fn int_009_a_short_peak_is_served_late_not_refused() {
     let server = launch("default", LINES).start();
     let half = serve_at_once(&mut prepare(&server, PEAK / 2));

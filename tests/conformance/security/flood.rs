@@ -24,8 +24,10 @@ const RESEND: Duration = Duration::from_millis(250);
 const NEVER_AFTER: Duration = Duration::from_secs(2);
 
 /// One worker serves both: it must not serve the flood alone. Latencies are those of this machine, now; so they are
-/// compared with each other, and the bound is generous. A client that sends more than the worker can take fills the buffer
-/// that all clients of the worker share; then requests wait, and some get lost, but all are answered in time.
+/// compared with each other, and the bound is generous: a hundred times the median of quiet times and 100 ms. That is
+/// asserted beside a flood of a peer, and of a client at the rate that is relayed. A client that sends more than the
+/// worker can take fills the buffer that all clients of the worker share, and harms them: requests wait, and some get
+/// lost. There all that is asserted is that every request is answered in the end, half of them within 2 s.
 pub(super) fn sec_012_a_flood_leaves_others_alone() {
     let server = launch("default", "unauthorized-ratelimit = false\nallowed-peer-ip = [\"127.0.0.1\"]").start();
     let mut other = client_of(&server).of_user(Target::get().other.as_ref().expect("ours has one"));

@@ -30,7 +30,9 @@ pub(super) fn sec_024_nested_messages_are_relayed_once() {
     }
 }
 
-/// With a certificate the plain port serves TLS clients as well, so it listens; without TLS nothing is served there.
+/// Decided: with a certificate both ports serve TLS and plain STUN alike (there are clients that speak plain STUN on the
+/// TLS port), so what is switched off is not a port but the plain transport, on both of them. The plain port stays open for
+/// TLS over TCP, and is closed for UDP.
 pub(super) fn sec_017_plain_transports_can_be_switched_off() {
     let certificate = tls::Certificate::new();
     let launch = launch("default", "no-udp = true\nno-tcp = true\nallowed-peer-ip = [\"127.0.0.1\"]");
