@@ -22,7 +22,7 @@ pub(crate) const SECTION: Section = Section {
         wire bind_006_no_credentials_are_needed,
         wire bind_008_no_mapped_address,
         wire bind_009_attributes_of_ice_are_unknown,
-        wire bind_010_an_allocation_is_not_changed,
+        both bind_010_an_allocation_is_not_changed,
         wire bind_011_fingerprint_is_echoed,
         wire bind_012_the_transmit_counter_is_ignored_or_echoed,
     ],

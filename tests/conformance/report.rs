@@ -83,11 +83,12 @@ impl Results {
         }
         let covered = || self.covered(&claimed);
         let timed = covered().filter(|row| row.shown == Shown::Timer).count();
+        let partly_timed = covered().filter(|row| row.shown.is_partly_timed()).count();
         let partly = claimed.iter().filter(|id| self.partly.contains_key(**id)).count();
         let later = claimed.iter().filter(|id| self.later.contains_key(**id)).count();
         let left_out = claimed.iter().filter(|id| self.left_out.contains_key(**id)).count();
         println!(
-            "  {:<62} covered: {} of {} ({timed} in virtual time), covered in part: {partly}, later: {later}, \
+            "  {:<62} covered: {} of {} ({timed} in virtual time, {partly_timed} partly), covered in part: {partly}, later: {later}, \
              left out: {left_out}",
             chapter.title,
             covered().count(),

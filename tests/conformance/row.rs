@@ -42,6 +42,22 @@ pub(crate) enum Shown {
     Configured,
     /// Against our core in virtual time.
     Timer,
+    /// Like `Wire`, and against our core in virtual time what only a clock decides; elsewhere without that.
+    WireAndTimer,
+    /// Like `Configured`, and in virtual time what only a clock decides.
+    ConfiguredAndTimer,
+}
+
+impl Shown {
+    /// Whether any server can be asked.
+    fn is_of_any_server(self) -> bool {
+        matches!(self, Shown::Wire | Shown::WireAndTimer)
+    }
+
+    /// Whether what decides is seen in virtual time beside what sockets show.
+    pub(crate) fn is_partly_timed(self) -> bool {
+        matches!(self, Shown::WireAndTimer | Shown::ConfiguredAndTimer)
+    }
 }
 
 /// What became of a row.
@@ -70,6 +86,8 @@ pub(crate) mod shown {
     pub(crate) const wire: Shown = Shown::Wire;
     pub(crate) const configured: Shown = Shown::Configured;
     pub(crate) const timer: Shown = Shown::Timer;
+    pub(crate) const both: Shown = Shown::WireAndTimer;
+    pub(crate) const configured_both: Shown = Shown::ConfiguredAndTimer;
 }
 
 static OUTCOMES: Mutex<BTreeMap<&'static str, Outcome>> = Mutex::new(BTreeMap::new());
@@ -109,11 +127,13 @@ impl Row {
 
     /// The row for the test harness.
     pub(crate) fn trial(&'static self) -> Trial {
-        let is_aimed_elsewhere = Target::is_elsewhere() && self.shown != Shown::Wire;
+        let is_aimed_elsewhere = Target::is_elsewhere() && !self.shown.is_of_any_server();
         let kind = match self.shown {
             Shown::Wire => "",
             Shown::Configured => "configured",
             Shown::Timer => "virtual time",
+            Shown::WireAndTimer => "wire and virtual time",
+            Shown::ConfiguredAndTimer => "configured and virtual time",
         };
         let trial = Trial::test(self.name, move || self.judge()).with_kind(kind);
         trial.with_ignored_flag(is_aimed_elsewhere)

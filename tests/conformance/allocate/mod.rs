@@ -52,7 +52,7 @@ pub(crate) const SECTION: Section = Section {
         wire alloc_007_reserved_bits_are_ignored,
         wire alloc_008_dont_fragment_is_served,
         wire alloc_009_a_token_stands_alone,
-        wire alloc_010_unknown_used_and_expired_tokens,
+        both alloc_010_unknown_used_and_expired_tokens,
         wire alloc_011_a_token_has_eight_bytes,
         wire alloc_012_both_families_at_once_are_refused,
         configured alloc_013_a_family_that_is_not_served,

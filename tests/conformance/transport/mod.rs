@@ -18,7 +18,7 @@ pub(crate) const SECTION: Section = Section {
         wire trn_005_messages_follow_each_other_without_framing,
         wire trn_006_channel_data_is_padded_on_a_stream,
         wire trn_007_channel_data_may_be_padded_in_a_datagram,
-        wire trn_008_an_idle_connection_stays_open,
+        both trn_008_an_idle_connection_stays_open,
         wire trn_009_a_request_is_answered_before_the_connection_ends,
         wire trn_010_a_run_of_invalid_bytes_closes_the_connection,
         wire trn_011_a_byte_that_begins_nothing_closes_the_connection,
