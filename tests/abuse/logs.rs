@@ -98,7 +98,8 @@ fn t33_no_name_forges_a_line() {
     assert_eq!(server.log.count(&["request refused"]), names.len(), "{text}");
 }
 
-/// What deserves a line comes in thousands, from thousands of addresses; lines do not.
+/// What deserves a line comes in thousands, from hundreds of addresses; lines do not. The row has 100,000 packets a
+/// second; here it is 20,000, as fast as they are taken. The bound is one of the server's and not of what comes.
 #[test]
 fn t33_a_flood_of_bad_packets_is_a_trickle_of_lines() {
     let server = launch(&[]).start();
@@ -153,7 +154,8 @@ fn t35_what_is_counted_does_not_grow_with_names() {
     let meter = Meter::of(&server);
     let mut client = alice(&server);
     client.relayed();
-    let (realm, nonce) = challenge(&mut Client::udp(server.addr));
+    // Its own nonce, so that names are looked at.
+    let (realm, nonce) = client.challenge().cloned().expect("it was challenged");
     let flood = |from: u32, count: u32, client: &mut Client| {
         for number in from..from + count {
             client.send_bytes(&named(format!("user-{number}").as_bytes(), &realm, &nonce));
