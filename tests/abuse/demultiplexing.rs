@@ -89,7 +89,8 @@ fn t26_no_attribute_is_too_odd() {
     assert_eq!(client.refresh(None), Ok(600), "the client and its allocation are as they were");
 }
 
-/// RFC 7983 section 7: the first byte tells what a datagram is, whatever follows.
+/// RFC 7983 section 7: the first byte tells what a datagram is, whatever follows. The row has ten million random
+/// datagrams; here it is 100,000 per profile, some 390 of each first byte.
 #[test]
 fn t44_the_first_byte_decides() {
     const DATAGRAMS: u32 = 100_000;

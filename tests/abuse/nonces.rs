@@ -84,7 +84,8 @@ fn t11_whatever_is_not_exactly_a_nonce_is_none() {
     assert_eq!(judged(&client, &fresh.expect("a challenge carries one")), 437);
 }
 
-/// The row counts a million; two of one client and second are equal in one of 2^32 cases.
+/// The row counts a million; here it is ten thousand, of which two of one client and second are equal in one of 2^32
+/// cases.
 #[test]
 fn t11_no_two_nonces_are_equal() {
     let world = unlimited().build();
@@ -98,6 +99,7 @@ fn t11_no_two_nonces_are_equal() {
 }
 
 /// A Wald-Wolfowitz test of runs: how often a sequence crosses its median tells walks and counters from dice.
+/// The row names no figure; two thousand ports show any bias that the next one could be told by.
 #[test]
 fn t11_the_next_port_cannot_be_told() {
     const COUNT: usize = 2000;

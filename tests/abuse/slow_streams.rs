@@ -45,7 +45,8 @@ pub(crate) fn is_open(stream: &TcpStream) -> bool {
 }
 
 /// Ten seconds to the first message or the end of the handshake, for every kind of slowness. Half a message later and
-/// silence without an allocation have 30 and 60 s, which other suites let pass in virtual time.
+/// silence without an allocation have 30 and 60 s, which other suites let pass in virtual time. The row has 10,000
+/// connections; here it is one of each kind and listener, and a thousand where they are counted.
 #[test]
 fn t22_slow_beginners_are_closed_after_ten_seconds() {
     let certificate = Certificate::new();
@@ -72,6 +73,7 @@ fn t22_slow_beginners_are_closed_after_ten_seconds() {
     assert_eq!(Client::tcp(server.addr).binding().code(), 0);
 }
 
+/// The row's 10,000 connections are a thousand here, far more than the descriptors, of which a fifth is theirs.
 #[test]
 fn t22_streams_without_an_allocation_are_counted() {
     const CONNECTIONS: usize = 1000;
