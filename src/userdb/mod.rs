@@ -78,20 +78,19 @@ impl UserStore for Users {
 impl Users {
     /// The users of a configuration.
     pub fn new(auth: &Auth) -> Users {
-        let entry = |user: &User| {
-            let keys: Vec<_> = keys_of(user, &auth.realm).into_iter().map(Arc::new).collect();
-            (Arc::from(user.name.as_bytes()), keys)
-        };
-        let mut statics: HashMap<_, _, _> = auth.users.iter().map(entry).collect();
+        let keys = |user: &User| keys_of(user, &auth.realm).into_iter().map(Arc::new).collect();
+        let keys: Vec<Vec<Arc<LongTermKey>>> = auth.users.iter().map(keys).collect();
         // Each key is one HMAC for a wrong password, and time must not tell who has fewer, or none: a user's own are
         // repeated until all have as many.
-        let most = statics.values().map(Vec::len).max().unwrap_or(1);
-        statics.values_mut().for_each(|keys| *keys = keys.iter().cycle().take(most).cloned().collect());
+        let most = keys.iter().map(Vec::len).max().unwrap_or(1);
+        let padded = |keys: &Vec<Arc<LongTermKey>>| keys.iter().cycle().take(most).cloned().collect();
+        let names = auth.users.iter().map(|user| Arc::from(user.name.as_bytes()));
+        let nobodys_key = Arc::new(LongTermKey::from_raw([0; 16]));
         Users {
             mode: auth.mode,
             realm: auth.realm.clone(),
-            statics,
-            nobodys_keys: vec![Arc::new(LongTermKey::from_raw([0; 16])); most],
+            statics: names.zip(keys.iter().map(padded)).collect(),
+            nobodys_keys: std::iter::repeat_n(nobodys_key, most).collect(),
             secrets: auth.secrets.clone(),
             separator: auth.separator,
             timestamp_ahead_secs_max: auth.timestamp_ahead_secs_max,
