@@ -1,7 +1,7 @@
 //! The core's word on itself, for tests: do tables, indexes and timers agree? Never called on the packet path.
 
-use super::address::RelayId;
-use super::allocation::Allocations;
+use super::address::{FiveTuple, RelayId};
+use super::allocation::{AllocationId, Allocations};
 use super::channel::Channels;
 use super::parked::ParkedRequests;
 use super::server::{Server, Timer};
@@ -9,6 +9,13 @@ use super::time::Now;
 use super::timers::Wheel;
 
 impl Server {
+    /// Every allocation's handle with its 5-tuple.
+    #[doc(hidden)]
+    pub fn handles(&self) -> impl Iterator<Item = (AllocationId, FiveTuple)> {
+        let ids = self.allocations.ids().into_iter();
+        ids.filter_map(|id| self.allocations.get(id).map(|allocation| (id, allocation.tuple)))
+    }
+
     /// What does not agree, if anything; to be asked when everything due was done.
     #[doc(hidden)]
     pub fn check(&self, now: Now) -> Result<(), &'static str> {

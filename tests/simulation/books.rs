@@ -69,6 +69,7 @@ impl Stage {
         equal("allocations left", self.model.held.len(), 0)?;
         equal("reservations left", self.model.reserved.len(), 0)?;
         equal("waiting requests left", self.model.waiting.len(), 0)?;
+        equal("permissions and channels not told to end", self.model.told(), 0)?;
         equal("sockets left", self.model.sockets(), 0)?;
         equal("descriptors left", self.engine.descriptors, 0)?;
         let timers = self.servers.iter().filter(|server| server.poll_timeout().is_some()).count();

@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 
 use turnserver::turn::address::{EvenPort, Families, Family, ReservationToken};
-use turnserver::turn::event::EndReason;
 use turnserver::turn::io::{ClientPath, Credit, Direction, Forward, OwnPeer, RelayGrant};
-use turnserver::turn::{Answer, Destination, Event, Output, Verdict};
+use turnserver::turn::{Answer, Destination, Output, Verdict};
 
 use crate::action::Pace;
 use crate::model::{Expect, Merit, Opened, Reach, SECOND, Waiting, Wish, who};
@@ -203,7 +202,7 @@ impl Stage {
         match (self.foretold.pop_front(), self.asks.pop_front()) {
             (Some(missing), _) => Err(format!("nothing came; foretold was {missing:?}")),
             (_, Some(ticket)) => Err(format!("nothing was asked; foretold was {:?}", self.model.waiting.get(&ticket))),
-            (None, None) => self.model.check_limited(),
+            (None, None) => self.model.check_due(),
         }
     }
 
@@ -264,7 +263,7 @@ impl Stage {
                 }
             }
             Asked::Open(open) => {
-                let foretold = self.foretell(ticket, &open);
+                let foretold = self.foretell(&open);
                 let answer = self.engine.open(now.mono, worker, &open);
                 self.check_opened(ticket, &answer, foretold, Some(&open))?;
                 answer
@@ -287,7 +286,7 @@ impl Stage {
         Ok(())
     }
 
-    fn foretell(&mut self, _ticket: u64, open: &turnserver::turn::io::OpenRelay) -> Opened {
+    fn foretell(&mut self, open: &turnserver::turn::io::OpenRelay) -> Opened {
         let families = match open.families {
             Families::One(Family::V4) => 1,
             Families::One(Family::V6) => 2,
@@ -373,63 +372,15 @@ impl Stage {
             }
             Output::CloseRelay(relay) => {
                 let local = self.engine.close(now.mono, worker, relay).ok_or("a socket is closed that is not open")?;
-                self.model.relay_closed(clock, local)
+                self.model.relay_closed(clock, relay, local)
             }
             Output::Release(token) => {
                 self.tally.other("a reservation released");
                 self.engine.release(now.mono, token);
                 self.model.released(clock, token.0)
             }
-            Output::Event(event) => self.note_event(&event),
+            Output::Event(event) => self.note_event(worker, &event),
             Output::LookUpUser(_) | Output::OpenRelay(_) | Output::Claim(_) => Ok(()),
-        }
-    }
-
-    fn note_event(&mut self, event: &Event) -> Checked {
-        let clock = self.clock();
-        match event {
-            Event::AllocationCreated { path, user, relays, lifetime_secs, .. } => {
-                let of = who(&path.tuple);
-                let held = self.model.held.get(&of).ok_or("an allocation begins that nobody foretold")?;
-                let told: Vec<SocketAddr> = relays.iter().flatten().map(|relay| relay.local).collect();
-                let foretold: Vec<SocketAddr> = held.relays.iter().map(|relay| relay.local).collect();
-                let ends = clock.mono + u64::from(*lifetime_secs) * SECOND;
-                if told != foretold || **user != *held.user || held.relays[0].ends != ends {
-                    return Err("an allocation begins otherwise than foretold".to_owned());
-                }
-                self.ways.insert(of, path.link);
-                self.engine.descriptors += usize::from(path.tuple.transport.is_stream());
-                Ok(())
-            }
-            Event::AllocationEnded { path, reason, secs, traffic, .. } => {
-                self.tally.other(match reason {
-                    EndReason::Expired => "ended: expired",
-                    EndReason::Deleted => "ended: deleted",
-                    EndReason::Disconnected => "ended: disconnected",
-                    EndReason::Stopped => "ended: stopped",
-                    EndReason::Fault => "ended: fault",
-                });
-                self.engine.descriptors -= usize::from(path.tuple.transport.is_stream());
-                self.ways.remove(&who(&path.tuple));
-                self.model.ended(clock, who(&path.tuple), *reason, *secs, traffic)
-            }
-            Event::PermissionInstalled { peer, .. } => {
-                self.model.permission_installed(*peer);
-                Ok(())
-            }
-            Event::PermissionExpired { peer, .. } => {
-                self.tally.other("permission over");
-                self.model.permission_expired(*peer)
-            }
-            Event::ChannelUnbound { number, peer, .. } => {
-                self.tally.other("channel over");
-                self.model.channel_unbound(number.0, *peer)
-            }
-            Event::NewPeersLimited { path, user, .. } => {
-                self.tally.other("too many new peers");
-                self.model.new_peers_limited(who(&path.tuple), user)
-            }
-            _ => Ok(()),
         }
     }
 }

@@ -16,6 +16,7 @@ mod books;
 mod client;
 mod dice;
 mod engine;
+mod events;
 mod guesses;
 mod hostile;
 mod judge;

@@ -365,6 +365,7 @@ impl Stage {
             self.servers[to].import(snapshot);
             self.route.iter_mut().filter(|worker| **worker == from).for_each(|worker| *worker = to);
         }
+        self.learn_handles(from, to);
         self.drain(to)
     }
 

@@ -1,11 +1,12 @@
 //! A simulation on its way: workers, clients, peers and the network between them, moved through virtual time. What the
 //! core does is compared with the model where it comes out (`judge.rs`) and in the books behind each step (`books.rs`).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use turnserver::turn::address::{FiveTuple, LinkId, RequestId, WorkerId};
+use turnserver::turn::allocation::AllocationId;
 use turnserver::turn::io::{ClientPath, OpenRelay};
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
@@ -72,6 +73,8 @@ pub(crate) struct Stage {
     pub(crate) links: u32,
     /// The way each allocation was made by.
     pub(crate) ways: BTreeMap<Who, LinkId>,
+    /// Whose allocation each handle of a worker names.
+    pub(crate) handles: HashMap<(usize, AllocationId), Who>,
     pub(crate) flights: BTreeMap<(u64, u64), Flight>,
     pub(crate) flown: u64,
     /// When the last message of a stream arrives: the next is not earlier.
@@ -116,6 +119,7 @@ impl Stage {
             mono: MONO_START,
             wall_set: 0,
             ways: BTreeMap::new(),
+            handles: HashMap::new(),
             flights: BTreeMap::new(),
             flown: 0,
             streams: BTreeMap::new(),

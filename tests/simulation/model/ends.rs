@@ -2,9 +2,19 @@
 
 use std::net::SocketAddr;
 
+use turnserver::turn::address::RelayId;
 use turnserver::turn::event::{EndReason, Traffic};
 
 use super::{Clock, Held, Model, SECOND, Waiting, Who};
+
+/// What is told of an allocation's end.
+pub(crate) struct Ended<'a> {
+    pub(crate) user: &'a [u8],
+    pub(crate) relayed: SocketAddr,
+    pub(crate) reason: EndReason,
+    pub(crate) secs: u64,
+    pub(crate) traffic: &'a Traffic,
+}
 
 impl Held {
     pub(super) fn end(&mut self, reason: EndReason) {
@@ -55,33 +65,34 @@ impl Model {
     }
 
     /// The core closes a relay socket.
-    pub(crate) fn relay_closed(&mut self, clock: Clock, local: SocketAddr) -> Result<(), String> {
+    pub(crate) fn relay_closed(&mut self, clock: Clock, id: RelayId, local: SocketAddr) -> Result<(), String> {
         self.rest(clock, local);
         self.note_gone(clock, local);
         if self.orphans.remove(&local) {
             return Ok(());
         }
-        let relays = self.held.values_mut().flat_map(|held| held.relays.iter_mut());
-        let mut open = relays.filter(|relay| relay.local == local && !relay.is_closed);
-        let relay = open.next().ok_or(format!("{local} is closed and was not open"))?;
+        let relays =
+            self.held.iter_mut().flat_map(|(who, held)| held.relays.iter_mut().map(move |relay| (*who, relay)));
+        let mut open = relays.filter(|(_, relay)| relay.local == local && !relay.is_closed);
+        let (who, relay) = open.next().ok_or(format!("{local} is closed and was not open"))?;
         if !relay.is_doomed && clock.mono < relay.ends {
             let early = (relay.ends - clock.mono) as f64 / SECOND as f64;
             return Err(format!("{local} is closed {early} s before its end"));
         }
         relay.is_closed = true;
+        let external = relay.external;
+        self.note_closed(who, id, external);
         Ok(())
     }
 
     /// The core says that an allocation ended.
-    pub(crate) fn ended(
-        &mut self,
-        clock: Clock,
-        who: Who,
-        reason: EndReason,
-        secs: u64,
-        traffic: &Traffic,
-    ) -> Result<(), String> {
+    pub(crate) fn ended(&mut self, clock: Clock, who: Who, ended: &Ended<'_>) -> Result<(), String> {
+        let Ended { user, relayed, reason, secs, traffic } = *ended;
         let held = self.held.remove(&who).ok_or("an allocation ends that nobody had")?;
+        self.told_end(who, relayed)?;
+        if user != held.user {
+            return Err("an allocation of another user ends".to_owned());
+        }
         let told = [traffic.to_peer_packets, traffic.to_peer_bytes, traffic.to_client_packets, traffic.to_client_bytes];
         let expected = held.doom.unwrap_or(EndReason::Expired);
         if held.relays.iter().any(|relay| !relay.is_closed) {

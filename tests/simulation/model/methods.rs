@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use turnserver::turn::event::EndReason;
 
 use super::requests::{Done, Outcome};
+use super::told::Tell;
 use super::{Caller, Clock, Held, Model, SECOND, Who, Wish};
 use crate::wire::{self, View};
 
@@ -94,6 +95,9 @@ impl Model {
             }
         }
         let granted = if is_end { 0 } else { lifetime };
+        if !is_end {
+            self.must_tell(Tell::Refreshed(who, lifetime));
+        }
         Ok(Done::Says(vec![(wire::LIFETIME, granted.to_be_bytes().to_vec())]))
     }
 
@@ -124,13 +128,15 @@ impl Model {
         let max = self.rules.permissions_max;
         let held = self.held.get_mut(&who).expect("it is live");
         held.forget_ended(clock.mono);
-        let new: BTreeSet<&IpAddr> = peers.iter().filter(|peer| !held.permissions.contains_key(*peer)).collect();
+        let is_new = |peer: &IpAddr| !held.permissions.contains_key(peer);
+        let new: BTreeSet<IpAddr> = peers.iter().copied().filter(is_new).collect();
         if held.permissions.len() + new.len() > max {
             return Err(508);
         }
         let count = new.len() as u64;
         if count > 0 && !self.pay_new_peers(who, count, clock) {
-            self.limited(who);
+            let user = self.held[&who].user.clone();
+            self.must_tell(Tell::TooManyNewPeers(who, user));
             return Err(508);
         }
         let held = self.held.get_mut(&who).expect("it is live");
@@ -138,6 +144,7 @@ impl Model {
             let ends = held.permissions.entry(*peer).or_default();
             *ends = (*ends).max(clock.mono + secs * SECOND);
         }
+        new.into_iter().for_each(|peer| self.must_tell(Tell::Installed(who, peer)));
         Ok(())
     }
 
@@ -170,9 +177,8 @@ impl Model {
         }
         self.install(clock, who, &[peer.ip()], if self.rules.is_coturn { channel_secs } else { permission_secs })?;
         let held = self.held.get_mut(&who).expect("it is live");
-        if held.channels.insert(number, (peer, clock.mono + channel_secs * SECOND)).is_none() {
-            self.channel_begins(number, peer);
-        }
+        held.channels.insert(number, (peer, clock.mono + channel_secs * SECOND));
+        self.must_tell(Tell::Bound(who, number, peer));
         Ok(Done::Says(Vec::new()))
     }
 

@@ -29,9 +29,11 @@ use crate::wire::Key;
 pub(crate) use answers::Reply;
 pub(crate) use budgets::{Fate, Merit};
 use budgets::{Income, Peered, Purse};
+pub(crate) use ends::Ended;
 use policy::Ranges;
 pub(crate) use policy::Reach;
 pub(crate) use ports::Opened;
+pub(crate) use told::Tell;
 use told::Told;
 
 pub(crate) const SECOND: u64 = 1_000_000_000;

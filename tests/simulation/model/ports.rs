@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::told::Tell;
 use super::{Caller, Clock, Expect, Held, Merit, Model, Relay, Reply, Reserved, SECOND, Waiting, Wish};
 use crate::wire;
 
@@ -176,12 +177,16 @@ impl Model {
             let method = wire::ALLOCATE;
             Some(Expect::Reply(Reply { who, method, id, code, attributes, key, fingerprint, merit: Merit::Earned }))
         };
-        let missing = match opened {
-            Opened::Quota => return reply(486, Vec::new()),
-            Opened::NoCapacity => return reply(508, Vec::new()),
-            Opened::NotServed => return reply(440, Vec::new()),
-            Opened::Families(_, missing) => *missing,
+        let (refused, missing) = match opened {
+            Opened::Quota => (Some(486), None),
+            Opened::NoCapacity => (Some(508), None),
+            Opened::NotServed => (Some(440), None),
+            Opened::Families(_, missing) => (None, *missing),
         };
+        if let Some(code) = refused {
+            self.must_tell(Tell::Refused(who, wire::ALLOCATE, code, Some(caller.user.clone())));
+            return reply(code, Vec::new());
+        }
         if self.held.contains_key(&who) {
             // Another Allocate of this client was quicker.
             self.orphans.extend(grants.iter().map(|(local, _)| *local));

@@ -4,6 +4,7 @@ use turnserver::config::AuthMode;
 use turnserver::turn::DropReason;
 
 use super::names::{bare, timed};
+use super::told::Tell;
 use super::{Caller, Clock, Expect, Held, Merit, Model, Reply, SECOND, Waiting, Who};
 use crate::plan::{REALM, SECRET};
 use crate::wire::{self, Junk, Key, View};
@@ -74,7 +75,7 @@ impl Model {
                 }
                 self.turn_request(clock, who, &view, busy)
             }
-            (wire::REQUEST, _) if self.rules.is_coturn => self.error(who, &view, 400, None),
+            (wire::REQUEST, _) if self.rules.is_coturn => self.refuse(who, &view, 400, None),
             _ => silence(DropReason::Unexpected),
         }
     }
@@ -100,7 +101,7 @@ impl Model {
         }
         let (user, age) = match self.claims(clock, who, view) {
             Ok(claims) => claims,
-            Err(code) => return self.error(who, view, code, None),
+            Err(code) => return self.refuse(who, view, code, None),
         };
         let live = self.held.get(&who).filter(|held| held.is_live(clock.mono) && held.user == user);
         if let Some((held, key)) = live.and_then(|held| Some((held, held.key?))) {
@@ -195,14 +196,15 @@ impl Model {
         let view = View::parse(&bytes).expect("it was a message before");
         let (user, age) = match self.claims(clock, who, &view) {
             Ok(claims) => claims,
-            Err(code) => return Some(self.error(who, &view, code, None)),
+            Err(code) => return Some(self.refuse(who, &view, code, None)),
         };
         let Some((key, quota)) = self.credentials(&user, clock).filter(|(key, _)| self.is_signed(&view, &key.raw))
         else {
+            self.must_tell(Tell::Refused(who, view.method, 401, Some(user.clone())));
             return Some(self.refuse_guess(who, &view, user));
         };
         if age == Age::Stale {
-            return Some(self.error(who, &view, 438, None));
+            return Some(self.refuse(who, &view, 438, Some(user)));
         }
         if let Some(held) = self.held.get_mut(&who).filter(|held| held.user == user) {
             held.key = Some(key.raw);
@@ -217,7 +219,8 @@ impl Model {
             panic!("ticket {ticket} waits for no user");
         };
         let view = View::parse(&bytes).expect("it was a message before");
-        Some(self.error(who, &view, 500, None))
+        let name = view.value(wire::USERNAME).map(<[u8]>::to_vec);
+        Some(self.refuse(who, &view, 500, name))
     }
 
     /// The key of a user who may be let in now, and whose quota it is.
@@ -239,6 +242,7 @@ impl Model {
     fn serve(&mut self, clock: Clock, who: Who, view: &View<'_>, caller: Caller, busy: Busy) -> Expect {
         let live = self.held.get(&who).filter(|held| held.is_live(clock.mono));
         if live.is_some_and(|held| held.user != caller.user) {
+            self.must_tell(Tell::Refused(who, view.method, 441, Some(caller.user)));
             return self.error(who, view, 441, caller.key);
         }
         if !view.unknown().is_empty() {
@@ -259,8 +263,20 @@ impl Model {
                 let waiting = Waiting::Relay { who, id, caller, lifetime, fingerprint, wish, until };
                 self.wait(waiting, who, view.id, busy)
             }
-            Err(code) => self.error(who, view, code, caller.key),
+            Err(code) => {
+                self.must_tell(Tell::Refused(who, view.method, code, Some(caller.user)));
+                self.error(who, view, code, caller.key)
+            }
         }
+    }
+
+    /// Refused before anybody proved who they are, which is told of those who tried: they named a user who was looked
+    /// up, or sent what makes no sense.
+    fn refuse(&mut self, who: Who, view: &View<'_>, code: u16, user: Option<Vec<u8>>) -> Expect {
+        if user.is_some() || code == 400 {
+            self.must_tell(Tell::Refused(who, view.method, code, user));
+        }
+        self.error(who, view, code, None)
     }
 
     pub(super) fn error(&self, who: Who, view: &View<'_>, code: u16, key: Option<[u8; 16]>) -> Expect {

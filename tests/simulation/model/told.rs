@@ -1,85 +1,137 @@
-//! What the core tells of permissions and channels: each that begins is told to end, once, and when it is over.
+//! What the core tells: each thing that happens is told once, when it happens and of whom it happens; each permission and
+//! channel that begins is told to end, once, and when it is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 
+use turnserver::turn::address::RelayId;
+
 use super::{Clock, Held, Model, Relay, SECOND, Who};
 
-/// What began and was not told to end, over all allocations.
+/// Something to be told, or told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// The lifetime a Refresh granted.
+    Refreshed(Who, u32),
+    Installed(Who, IpAddr),
+    Bound(Who, u16, SocketAddr),
+    TooManyNewPeers(Who, Vec<u8>),
+    /// Method, code, and the user if one is known.
+    Refused(Who, u16, u16, Option<Vec<u8>>),
+}
+
+/// What began and was not told to end, and what is to be told.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    permissions: BTreeMap<IpAddr, usize>,
-    channels: BTreeMap<(u16, SocketAddr), usize>,
-    /// Allocations that asked for too many new peers, which is told as well.
-    limited: Vec<Who>,
+    permissions: BTreeSet<(Who, IpAddr)>,
+    channels: BTreeSet<(Who, u16, SocketAddr)>,
+    due: Vec<Tell>,
+    /// Relay sockets of allocations that were closed: that, or the allocation's end, is told as well.
+    closed: Vec<(Who, RelayId, SocketAddr)>,
     is_changed: bool,
 }
 
-/// One of these ended.
-fn take<K: Ord + Debug>(counts: &mut BTreeMap<K, usize>, key: K) -> Result<(), String> {
-    match counts.get_mut(&key) {
-        Some(count @ 1..) => *count -= 1,
-        _ => return Err(format!("{key:?} is told to end and never began")),
+/// Compares what was told to begin, and not to end, with what must and what may be there.
+fn compare<K: Ord + Copy + Debug>(told: &BTreeSet<K>, bounds: &BTreeMap<K, (bool, bool)>) -> Result<(), String> {
+    if let Some(key) = told.iter().find(|key| !bounds.get(*key).is_some_and(|(_, may)| *may)) {
+        return Err(format!("{key:?} is over, and was not told to end"));
     }
-    counts.retain(|_, count| *count > 0);
-    Ok(())
-}
-
-/// Compares what is counted with the fewest and the most there can be.
-fn compare<K: Ord + Copy + Debug>(
-    counts: &BTreeMap<K, usize>,
-    bounds: &BTreeMap<K, (usize, usize)>,
-) -> Result<(), String> {
-    for key in counts.keys().chain(bounds.keys()) {
-        let count = counts.get(key).copied().unwrap_or(0);
-        let (least, most) = bounds.get(key).copied().unwrap_or((0, 0));
-        if count < least || count > most {
-            return Err(format!("{key:?}: {count} did not end by what was told, foretold were {least} to {most}"));
-        }
+    match bounds.iter().find(|(key, (must, _))| *must && !told.contains(*key)) {
+        Some((key, _)) => Err(format!("{key:?} is there, and was not told to begin, or told to end")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 impl Model {
-    pub(super) fn channel_begins(&mut self, number: u16, peer: SocketAddr) {
+    /// The core must tell this before it has nothing more to say.
+    pub(super) fn must_tell(&mut self, tell: Tell) {
+        self.told.due.push(tell);
+    }
+
+    /// The core tells this.
+    pub(crate) fn tells(&mut self, tell: &Tell) -> Result<(), String> {
+        let due = &mut self.told.due;
+        let place = due.iter().position(|due| due == tell);
+        due.remove(place.ok_or_else(|| format!("told is {tell:?}, foretold were {due:?}"))?);
         self.told.is_changed = true;
-        *self.told.channels.entry((number, peer)).or_default() += 1;
+        match *tell {
+            Tell::Installed(who, peer) => match self.told.permissions.insert((who, peer)) {
+                true => Ok(()),
+                false => Err(format!("{peer} is told to begin twice")),
+            },
+            Tell::Bound(who, number, peer) => {
+                self.told.channels.insert((who, number, peer));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
-    pub(super) fn limited(&mut self, who: Who) {
-        self.told.limited.push(who);
-    }
-
-    pub(crate) fn permission_installed(&mut self, peer: IpAddr) {
+    pub(crate) fn permission_expired(&mut self, who: Who, peer: IpAddr) -> Result<(), String> {
         self.told.is_changed = true;
-        *self.told.permissions.entry(peer).or_default() += 1;
+        match self.told.permissions.remove(&(who, peer)) {
+            true => Ok(()),
+            false => Err(format!("the permission of {peer} is told to end and never began for {}", who.1)),
+        }
     }
 
-    pub(crate) fn permission_expired(&mut self, peer: IpAddr) -> Result<(), String> {
+    pub(crate) fn channel_unbound(&mut self, who: Who, number: u16, peer: SocketAddr) -> Result<(), String> {
         self.told.is_changed = true;
-        take(&mut self.told.permissions, peer)
+        match self.told.channels.remove(&(who, number, peer)) {
+            true => Ok(()),
+            false => Err(format!("channel {number:x} to {peer} is told to end and never began for {}", who.1)),
+        }
     }
 
-    pub(crate) fn channel_unbound(&mut self, number: u16, peer: SocketAddr) -> Result<(), String> {
+    /// A relay socket of an allocation is closed.
+    pub(super) fn note_closed(&mut self, who: Who, relay: RelayId, external: SocketAddr) {
         self.told.is_changed = true;
-        take(&mut self.told.channels, (number, peer))
+        self.told.closed.push((who, relay, external));
     }
 
-    pub(crate) fn new_peers_limited(&mut self, who: Who, user: &[u8]) -> Result<(), String> {
-        let is_its = self.held.get(&who).is_some_and(|held| held.user == user);
-        match self.told.limited.pop() {
-            Some(foretold) if foretold == who && is_its => Ok(()),
-            foretold => Err(format!("{} asked for too many new peers; foretold was {foretold:?}", who.1)),
+    /// One of two relayed addresses is told to have ended.
+    pub(crate) fn relay_ended(&mut self, who: Who, relay: RelayId) -> Result<(), String> {
+        let closed = &mut self.told.closed;
+        let place = closed.iter().position(|(of, held, _)| (*of, *held) == (who, relay));
+        closed.remove(place.ok_or("a relayed address is told to end that was not closed")?);
+        match self.held.get(&who).is_some_and(|held| held.relays.iter().any(|relay| !relay.is_closed)) {
+            true => Ok(()),
+            false => Err("an allocation is told to live on without a relayed address".to_owned()),
+        }
+    }
+
+    /// An allocation is told to have ended, with what it had last: everything of it was told before.
+    pub(super) fn told_end(&mut self, who: Who, relayed: SocketAddr) -> Result<(), String> {
+        let first = self.told.closed.iter().find(|(of, ..)| *of == who).map(|(_, _, external)| *external);
+        self.told.closed.retain(|(of, ..)| *of != who);
+        let has_permission = self.told.permissions.iter().any(|(of, _)| *of == who);
+        if has_permission || self.told.channels.iter().any(|(of, ..)| *of == who) {
+            return Err("an allocation ended before its permissions and channels".to_owned());
+        }
+        match first == Some(relayed) {
+            true => Ok(()),
+            false => Err(format!("{relayed} is told to end with its allocation, foretold was {first:?}")),
         }
     }
 
     /// The core told all it had to tell.
-    pub(crate) fn check_limited(&self) -> Result<(), String> {
-        match self.told.limited.first() {
-            Some(who) => Err(format!("{} asked for too many new peers, which nobody was told", who.1)),
-            None => Ok(()),
+    pub(crate) fn check_due(&self) -> Result<(), String> {
+        match (self.told.due.first(), self.told.closed.first()) {
+            (Some(tell), _) => Err(format!("nobody was told of {tell:?}")),
+            (_, Some((who, _, relayed))) => Err(format!("nobody was told that {relayed} of {} ended", who.1)),
+            (None, None) => Ok(()),
         }
+    }
+
+    /// How many permissions and channels began and were not told to end.
+    pub(crate) fn told(&self) -> usize {
+        self.told.permissions.len() + self.told.channels.len()
+    }
+
+    /// Has what was told compared anew, though nothing was told since.
+    pub(crate) fn look_again(&mut self) {
+        self.told.is_changed = true;
     }
 
     /// Other rules for peers: what they forbid ends at once. Says how many permissions and channels do.
@@ -113,23 +165,18 @@ impl Model {
             let is_live = clock.mono < ends && has_relay(held, ip, &|relay| relay.is_live(clock.mono));
             let may_stay =
                 stays(ends) && has_relay(held, ip, &|relay| !relay.is_doomed && !relay.is_closed && stays(relay.ends));
-            (usize::from(is_live), usize::from(may_stay))
+            (is_live, may_stay)
         };
         let (mut permissions, mut channels) = (BTreeMap::new(), BTreeMap::new());
-        for held in self.held.values() {
+        for (who, held) in &self.held {
             for (ip, ends) in &held.permissions {
-                add(&mut permissions, *ip, bounds_of(held, *ip, *ends));
+                permissions.insert((*who, *ip), bounds_of(held, *ip, *ends));
             }
             for (number, (peer, ends)) in &held.channels {
-                add(&mut channels, (*number, *peer), bounds_of(held, peer.ip(), *ends));
+                channels.insert((*who, *number, *peer), bounds_of(held, peer.ip(), *ends));
             }
         }
         compare(&self.told.permissions, &permissions)?;
         compare(&self.told.channels, &channels)
     }
-}
-
-fn add<K: Ord>(bounds: &mut BTreeMap<K, (usize, usize)>, key: K, (least, most): (usize, usize)) {
-    let sum = bounds.entry(key).or_default();
-    *sum = (sum.0 + least, sum.1 + most);
 }
