@@ -3,6 +3,7 @@
 use super::address::{FiveTuple, RelayId};
 use super::allocation::{AllocationId, Allocations};
 use super::channel::Channels;
+use super::limits::LEFTOVERS_MAX;
 use super::parked::ParkedRequests;
 use super::server::{Server, Timer};
 use super::time::Now;
@@ -44,12 +45,33 @@ impl Server {
                 return Err("a reservation without a timer");
             }
         }
+        self.check_leftovers()?;
         // An entry may outlive its owner, but not the longest time anything has.
         let limits = &self.settings.config.limits;
         let longest = limits.allocate_lifetime_secs_max.max(limits.channel_lifetime_secs).max(limits.reservation_secs);
         let end = now.mono.secs() + u64::from(longest.max(limits.permission_lifetime_secs)) + 1;
         match self.timers.entries().any(|(due, _)| due <= now.mono.secs() || due > end) {
             true => Err("a timer that is overdue, or too far away"),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Twice as many entries as lived when the wheel was last looked through may wait without owner. Tests hold few
+/// allocations, so that these are not many.
+const LIVED_MAX: usize = 256;
+
+impl Server {
+    /// Entries without owner are leftovers, of which there are only so many.
+    fn check_leftovers(&self) -> Result<(), &'static str> {
+        let is_owned = |timer: &Timer| match timer {
+            Timer::Allocation(id) => self.allocations.get(*id).is_some(),
+            Timer::Reservation(token) => self.reservations.contains_key(token),
+        };
+        let leftovers = self.timers.entries().filter(|(_, timer)| !is_owned(timer)).count();
+        let owned = self.timers.len().saturating_sub(leftovers);
+        match leftovers > LEFTOVERS_MAX + 2 * owned.max(LIVED_MAX) {
+            true => Err("timers of what ended pile up"),
             false => Ok(()),
         }
     }

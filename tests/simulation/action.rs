@@ -115,6 +115,10 @@ pub(crate) enum Act {
         client: usize,
     },
     Weather(Weather),
+    /// Allocations that begin and end without a pause.
+    Churn {
+        client: usize,
+    },
     /// More requests than may wait.
     Flood {
         client: usize,
@@ -272,6 +276,10 @@ impl Action {
         if seed.is_multiple_of(500) {
             let act = Act::Flood { client: dice.below(clients) };
             actions[ACTIONS / 2] = Action { act, die: dice.next() };
+        }
+        if seed % 500 == 270 {
+            let act = Act::Churn { client: dice.below(clients) };
+            actions[ACTIONS / 10] = Action { act, die: dice.next() };
         }
         actions
     }

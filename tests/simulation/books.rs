@@ -3,6 +3,10 @@
 
 use crate::stage::{Checked, Stage};
 
+/// At every so manieth step the whole state is written out, read back and compared with the model's: twenty times and more
+/// a seed.
+const COMPARED_EVERY: u64 = 36;
+
 fn equal(what: &str, found: usize, foretold: usize) -> Checked {
     match found == foretold {
         true => Ok(()),
@@ -19,6 +23,10 @@ impl Stage {
             self.model.check_told(clock)?;
             for server in &self.servers {
                 server.check(now)?;
+            }
+            self.steps += 1;
+            if self.steps.is_multiple_of(COMPARED_EVERY) {
+                self.compare_all()?;
             }
         }
         let mut held = [0; 8];

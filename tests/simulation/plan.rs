@@ -74,8 +74,6 @@ pub(crate) struct Plan {
     /// Peers that are allowed and denied.
     pub(crate) lists: (&'static str, &'static str),
     pub(crate) weather: Weather,
-    /// How often everything is compared with everything, in percent of the steps.
-    pub(crate) thorough: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -151,7 +149,6 @@ impl Plan {
             clients: (0..4 + dice.below(4)).map(|index| client(&mut dice, index)).collect(),
             weather: weather(&mut dice),
             lists: LISTS[0],
-            thorough: 3,
             relays,
             ports,
         }

@@ -17,7 +17,11 @@ use crate::judge::peer;
 use crate::model::{SECOND, who};
 use crate::plan::{LISTS, NAMES, REALM, SENDERS, SERVER_V4, ip, ranges, sock};
 use crate::stage::{Asked, Checked, Flight, Stage};
+use crate::state::parts;
 use crate::wire::{self, Draft, Key, View};
+
+/// More allocations than may leave their timers behind.
+const CHURNS: usize = 4_700;
 
 /// More requests than may wait for a user with one worker, and than may wait there at all.
 const FLOOD_OF_LOOK_UPS: usize = 4_110;
@@ -135,6 +139,7 @@ impl Stage {
             }
             Act::Weather(weather) => self.plan.weather = *weather,
             Act::Flood { client } => self.flood(*client, dice)?,
+            Act::Churn { client } => self.churn(*client, dice)?,
             Act::Sending { fails } => self.sending_fails = *fails,
             other => unreachable!("{other:?} is a client's"),
         }
@@ -329,7 +334,7 @@ impl Stage {
         self.open_all(|worker| worker == from)?;
         let now = self.now();
         let mut snapshot = self.servers[from].export();
-        if dice.percent(self.plan.thorough * 5) {
+        if dice.percent(15) {
             let text = serde_json::to_string(&snapshot).map_err(|error| error.to_string())?;
             let read: Snapshot = serde_json::from_str(&text).map_err(|error| error.to_string())?;
             if read != snapshot {
@@ -362,11 +367,17 @@ impl Stage {
                 return Err("state taken over is not the state written out".to_owned());
             }
         } else {
+            let before = parts(&[&self.servers[to].export(), &snapshot])?;
             self.servers[to].import(snapshot);
+            if parts(&[&self.servers[to].export()])? != before {
+                return Err("two states taken together are not what both were".to_owned());
+            }
+            self.tally.other("states taken together");
             self.route.iter_mut().filter(|worker| **worker == from).for_each(|worker| *worker = to);
         }
         self.learn_handles(from, to);
-        self.drain(to)
+        self.drain(to)?;
+        if from == to { Ok(()) } else { self.compare_state(to) }
     }
 
     /// A client that asks more often than requests may wait, while nobody answers for its user.
@@ -393,7 +404,44 @@ impl Stage {
         self.settle(self.worker_of(who(&path.tuple)))
     }
 
-    /// The same where nobody is asked who they are, while relayed addresses are opened slowly.
+    /// A client that allocates and deletes, again and again and without a pause, more often than timers may be left
+    /// behind.
+    fn churn(&mut self, client: usize, dice: &mut Dice) -> Checked {
+        let knows = |client: &usize| self.plan.clients[*client].password_is_right;
+        let client = (client..self.clients.len()).chain(0..client).find(knows).unwrap_or(client);
+        self.log_in(client, dice);
+        // Its answers it gets at once, and not once more from the network.
+        let weather = crate::plan::Weather { loss: 100, twice: 0, jitter: 0 };
+        let weather = std::mem::replace(&mut self.plan.weather, weather);
+        (self.look_ups, self.openings) = (Pace::AtOnce, Pace::AtOnce);
+        let path = self.clients[client].path();
+        let end = Ask::Refresh { lifetime: Some(0), family: None };
+        let mut failed = 0;
+        for _ in 0..CHURNS {
+            for ask in [Ask::Allocate(Kind::Plain), end.clone()] {
+                let parts = self.parts(client, &ask, dice);
+                let bytes = self.clients[client].encode(&parts, &mut self.model);
+                self.clients[client].note_asked(parts.id, ask, false, &bytes);
+                self.last_answer.clear();
+                self.take_in(path, &bytes)?;
+                let answer = std::mem::take(&mut self.last_answer);
+                if !answer.is_empty() {
+                    self.clients[client].receive(&answer);
+                }
+                failed += usize::from(View::parse(&answer).map_or(true, |view| view.class != wire::SUCCESS));
+            }
+            if failed > 10 {
+                break;
+            }
+        }
+        if failed <= 10 {
+            self.tally.other("timers left behind");
+        }
+        self.plan.weather = weather;
+        self.settle(self.worker_of(who(&path.tuple)))
+    }
+
+    /// A flood where nobody is asked who they are, while relayed addresses are opened slowly.
     fn flood_with_allocates(&mut self, client: usize, dice: &mut Dice) -> Checked {
         self.openings = Pace::Slow;
         let mut path = self.clients[client].path();

@@ -92,6 +92,8 @@ pub(crate) struct Stage {
     pub(crate) dice: Dice,
     pub(crate) tally: Tally,
     pub(crate) trace: u64,
+    /// How often the books were checked.
+    pub(crate) steps: u64,
     pub(crate) last_answer: Vec<u8>,
     pub(crate) answer: Option<Box<AnswerBuf>>,
 }
@@ -132,6 +134,7 @@ impl Stage {
             guessers: Vec::new(),
             tally: Tally::default(),
             trace: seed,
+            steps: 0,
             last_answer: Vec::new(),
             answer: None,
             dice,
