@@ -10,8 +10,8 @@ use turnserver::turn::limits::UDP_PAYLOAD_MAX;
 
 use crate::alphabet::{Alphabet, Signature, answered_id, id_of};
 use crate::figures::{Figures, assert_healthy, drops, rss_kib};
-use crate::wire::{Client, Received, Server};
-use crate::{LOOPBACK, alice, launch, own_network, times};
+use crate::wire::{Client, Launch, Received, Server};
+use crate::{LOOPBACK, alice, launch, launch_shipped, own_network, times};
 
 /// Datagrams between two questions that show that the server has read them.
 const ROUND: usize = 64;
@@ -186,9 +186,19 @@ fn assert_relays(crowd: &mut Crowd) {
 
 #[test]
 fn hostile_datagrams_are_answered_once_at_most_and_cost_no_memory() {
+    datagrams(launch(&[]), times(75_000, 7_500_000));
+}
+
+#[test]
+fn hostile_datagrams_are_survived_in_the_shipped_profile() {
+    datagrams(launch_shipped(&[]), times(25_000, 2_500_000));
+}
+
+/// So many datagrams for a server.
+fn datagrams(launch: Launch, count: usize) {
     let _network = own_network();
-    let rounds = times(100_000, 10_000_000).div_ceil(ROUND);
-    let mut crowd = Crowd::new(launch(&[]).start());
+    let rounds = count.div_ceil(ROUND);
+    let mut crowd = Crowd::new(launch.start());
     // What grows once and stays: code paged in, tables at their first size, and the arena.
     crowd.fill_arena();
     let warm_up = (rounds / 10).clamp(300, 5000);

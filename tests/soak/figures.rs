@@ -71,9 +71,15 @@ impl Figures {
     }
 }
 
-/// Ends the server; nothing it logged may be a panic or another error.
-pub(crate) fn assert_healthy(mut server: Server) {
+/// Ends the server; nothing it logged may be a panic or another error. Returns how many messages its core dropped, which
+/// are its last lines.
+pub(crate) fn assert_healthy(mut server: Server) -> usize {
     assert!(server.terminate().success(), "{}", server.log.text());
     let log = server.log.whole();
     assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");
+    // What could not be sent was not dropped by it.
+    let counted = log.lines().filter(|line| line.contains(" dropped reason=") && !line.contains("Unsent"));
+    counted
+        .map(|line| line.split_once("count=").and_then(|(_, count)| count.parse::<usize>().ok()).expect("a count"))
+        .sum()
 }

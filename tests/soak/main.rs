@@ -49,6 +49,13 @@ fn launch(args: &[&str]) -> Launch {
     Launch::new(&["-a", "--realm=r", "--user=alice:a-secret-88", "--allow-loopback-peers"]).and(args)
 }
 
+/// The same in the profile that is shipped, as far as one source may go on asking. Its peers are named, as it has no
+/// switch for loopback; the budgets of guesses and of new peers are its own.
+fn launch_shipped(args: &[&str]) -> Launch {
+    let fixed = ["--profile=default", "--realm=r", "--user=alice:a-secret-88", "--relay-ip=127.0.0.1"];
+    Launch::new(&fixed).and(&["--allowed-peer-ip=127.0.0.1", "--unauthorized-ratelimit-rps=1000000"]).and(args)
+}
+
 fn alice(client: Client) -> Client {
     client.with_user("alice", "a-secret-88")
 }

@@ -1,6 +1,7 @@
 //! A TURN client for tests: it asks, answers challenges, and keeps what comes in between.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -210,6 +211,11 @@ impl Client {
     /// Sends bytes as they are.
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         self.link.send(bytes).expect("the server is there");
+    }
+
+    /// The same to a server that may have had enough.
+    pub(crate) fn try_send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.link.send(bytes)
     }
 
     /// Its connection, which goes on without it.
