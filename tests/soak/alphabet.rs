@@ -1,9 +1,14 @@
 //! What hostile clients say: bytes, half messages, messages with anything in them, signed or not, bent afterwards or not.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use turnserver::auth::LongTermKey;
+use turnserver::stun::address::encode_xor;
 use turnserver::stun::{AttributeType, ChannelNumber, Class, Message, MessageType, Method, TransactionId, Writer};
+
+use crate::spelling::spelling;
 
 /// Attributes a server looks at, and some it does not know.
 const TYPES: [u16; 25] = [
@@ -41,7 +46,7 @@ pub(crate) struct Alphabet {
     rng: ChaCha12Rng,
     next_id: u64,
     buffer: Vec<u8>,
-    /// Where data may go: the peer's port on loopback, in all its spellings.
+    /// Where data may go: the peer's port on loopback.
     peer_port: u16,
 }
 
@@ -130,10 +135,8 @@ impl Alphabet {
     /// A well-formed message with any attributes in any order, each message under an id of its own.
     fn message(&mut self, signature: Option<&Signature>) -> Vec<u8> {
         let (method, class) = self.kind();
-        let mut id = TransactionId([0; 12]);
         self.next_id += 1;
-        id.0[..4].copy_from_slice(b"soak");
-        id.0[4..].copy_from_slice(&self.next_id.to_be_bytes());
+        let id = self.id();
         let mut attributes = self.usual(method);
         attributes.extend((0..self.below(4)).map(|_| self.attribute(method)).collect::<Vec<_>>());
         let has_fingerprint = self.below(3) == 0;
@@ -153,6 +156,13 @@ impl Alphabet {
         // What fits no datagram is not said.
         let len = writer.finish().map_or(0, |len| if len <= 65_507 { len } else { 0 });
         self.buffer[..len].to_vec()
+    }
+
+    /// The id of the message that is being made.
+    fn id(&self) -> TransactionId {
+        let mut id = TransactionId(*b"soak\0\0\0\0\0\0\0\0");
+        id.0[4..].copy_from_slice(&self.next_id.to_be_bytes());
+        id
     }
 
     fn kind(&mut self) -> (Method, Class) {
@@ -217,14 +227,14 @@ impl Alphabet {
         (kind, value)
     }
 
-    /// An XOR address: the peer's mostly.
+    /// An XOR address: the peer's mostly, in one of the ways to write it.
     fn address(&mut self) -> Vec<u8> {
         let port = if self.below(8) == 0 { self.rng.next_u32() as u16 } else { self.peer_port };
-        let ip = if self.below(8) == 0 { self.rng.next_u32() } else { 0x7F00_0001 };
-        let mut value = vec![0, 1];
-        value.extend((port ^ 0x2112).to_be_bytes());
-        value.extend((ip ^ 0x2112_A442).to_be_bytes());
-        value
+        let ip = Ipv4Addr::from(if self.below(8) == 0 { self.rng.next_u32() } else { 0x7F00_0001 });
+        let spelled = spelling(self.below(16), ip);
+        let mut value = [0; 20];
+        let len = encode_xor(SocketAddr::new(spelled, port), &self.id(), &mut value);
+        value[..len].to_vec()
     }
 
     /// Flips, cuts, lengthens or overwrites.

@@ -11,6 +11,7 @@ mod figures;
 mod idle;
 #[path = "../netns/mod.rs"]
 mod netns;
+mod spelling;
 mod streams;
 #[path = "../wire/mod.rs"]
 mod wire;
