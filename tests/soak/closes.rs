@@ -132,8 +132,13 @@ fn abrupt_ends_leave_nothing_behind() {
     (0..2 * STAGES).for_each(|number| goers.go(number));
     assert_all_ports(&server, first);
     await_descriptors(&server, empty);
-    let before = Figures::of(&server);
-    (0..ends).for_each(|number| goers.go(number));
+    let mut before = Figures::of(&server);
+    for number in 0..ends {
+        goers.go(number);
+        if number % 20 == 0 {
+            before.sample(&server);
+        }
+    }
     await_descriptors(&server, empty);
     assert_all_ports(&server, first);
     await_descriptors(&server, empty);

@@ -44,12 +44,20 @@ pub(crate) fn drops(server: &Server) -> usize {
 pub(crate) struct Figures {
     at: Mono,
     pub(crate) rss_kib: usize,
+    /// The most that was seen since: the system's own high-water mark would count the start and the warm-up as well.
+    peak_kib: usize,
     pub(crate) descriptors: usize,
 }
 
 impl Figures {
     pub(crate) fn of(server: &Server) -> Figures {
-        Figures { at: clock::now().mono, rss_kib: rss_kib(server), descriptors: descriptors(server) }
+        let rss_kib = rss_kib(server);
+        Figures { at: clock::now().mono, rss_kib, peak_kib: rss_kib, descriptors: descriptors(server) }
+    }
+
+    /// Looks at the memory in between.
+    pub(crate) fn sample(&mut self, server: &Server) {
+        self.peak_kib = self.peak_kib.max(rss_kib(server));
     }
 
     /// One line with what became of them, whoever captures the test's output.
@@ -57,17 +65,22 @@ impl Figures {
         let now = Figures::of(server);
         let secs = now.at.since(self.at).as_secs_f64();
         let line = format!(
-            "SOAK {what}; RSS {} -> {} KiB, descriptors {} -> {}, {secs:.1} s\n",
-            self.rss_kib, now.rss_kib, self.descriptors, now.descriptors
+            "SOAK {what}; RSS {} -> {} KiB, {} at most, descriptors {} -> {}, {secs:.1} s\n",
+            self.rss_kib,
+            now.rss_kib,
+            self.peak_kib.max(now.rss_kib),
+            self.descriptors,
+            now.descriptors
         );
         std::io::stderr().write_all(line.as_bytes()).expect("standard error is open");
         now
     }
 
-    /// Fails unless memory is within 2 MB of what it was.
+    /// Fails unless memory is, and was all the while, within 2 MB of what it was.
     pub(crate) fn assert_memory(&self, later: &Figures) {
         let max = self.rss_kib + 2000;
-        assert!(later.rss_kib <= max, "RSS grew from {} to {} KiB", self.rss_kib, later.rss_kib);
+        let peak = self.peak_kib.max(later.rss_kib);
+        assert!(peak <= max, "RSS grew from {} to {peak} KiB, and is {} now", self.rss_kib, later.rss_kib);
     }
 }
 

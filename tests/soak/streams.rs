@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::alphabet::{Alphabet, Signature};
 use crate::closes::reset;
-use crate::figures::{Figures, assert_healthy, await_descriptors, rss_kib};
+use crate::figures::{Figures, assert_healthy, await_descriptors};
 use crate::wire::tls::{self, Certificate};
 use crate::wire::{Client, Launch, Server};
 use crate::{alice, launch, launch_shipped, own_network, times};
@@ -129,16 +129,15 @@ fn streams(launch: Launch, count: usize) {
     (0..warm_up).for_each(|_| crowd.round());
     crowd.witness.settle();
     let descriptors = crate::figures::descriptors(&crowd.server);
-    let before = Figures::of(&crowd.server);
-    let mut peak = before.rss_kib;
+    let mut before = Figures::of(&crowd.server);
     for _ in 0..rounds {
         crowd.round();
-        peak = peak.max(rss_kib(&crowd.server));
+        before.sample(&crowd.server);
     }
     assert_eq!(live.refresh(600).code(), 0, "who lived through it goes on");
     await_descriptors(&crowd.server, descriptors);
     let what = format!(
-        "{} streams with {} bytes, {} of {} with an allocation were answered, peak {peak} KiB",
+        "{} streams with {} bytes, {} of {} with an allocation were answered",
         rounds * ROUND,
         crowd.said,
         crowd.answered,
