@@ -4,23 +4,22 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::wire::Server;
+use crate::wire::{Server, resident_kib};
 
 /// Reads what the system counts of a server.
 pub(crate) struct Meter {
+    pid: u32,
     proc: PathBuf,
 }
 
 impl Meter {
     pub(crate) fn of(server: &Server) -> Meter {
-        Meter { proc: format!("/proc/{}", server.pid()).into() }
+        Meter { pid: server.pid(), proc: format!("/proc/{}", server.pid()).into() }
     }
 
     /// Resident memory.
     pub(crate) fn kib(&self) -> u64 {
-        let status = fs::read_to_string(self.proc.join("status")).expect("the server runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
-        line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number")
+        resident_kib(self.pid)
     }
 
     /// Open descriptors.

@@ -8,13 +8,6 @@ use turnserver::turn::time::Mono;
 
 use crate::wire::{Server, poll_until};
 
-/// Resident memory in KiB, code and data.
-pub(crate) fn rss_kib(server: &Server) -> usize {
-    let text = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("the server runs");
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux has it");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
 /// Open descriptors.
 pub(crate) fn descriptors(server: &Server) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the server runs").count()
@@ -43,21 +36,21 @@ pub(crate) fn drops(server: &Server) -> usize {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
     at: Mono,
-    pub(crate) rss_kib: usize,
+    pub(crate) rss_kib: u64,
     /// The most that was seen since: the system's own high-water mark would count the start and the warm-up as well.
-    peak_kib: usize,
+    peak_kib: u64,
     pub(crate) descriptors: usize,
 }
 
 impl Figures {
     pub(crate) fn of(server: &Server) -> Figures {
-        let rss_kib = rss_kib(server);
+        let rss_kib = server.resident_kib();
         Figures { at: clock::now().mono, rss_kib, peak_kib: rss_kib, descriptors: descriptors(server) }
     }
 
     /// Looks at the memory in between.
     pub(crate) fn sample(&mut self, server: &Server) {
-        self.peak_kib = self.peak_kib.max(rss_kib(server));
+        self.peak_kib = self.peak_kib.max(server.resident_kib());
     }
 
     /// One line with what became of them, whoever captures the test's output.

@@ -7,7 +7,7 @@ use crate::wire::{Client, Server};
 use crate::{LOOPBACK, alice, launch, own_network, raise_descriptors, times};
 
 /// Resident memory of an allocation with a permission and a channel; the kernel's part of its socket is not in it.
-const BYTES_MAX: usize = 2048;
+const BYTES_MAX: u64 = 2048;
 
 fn settle_in(server: &Server) -> Client {
     let mut client = alice(Client::udp(server.addr));
@@ -29,7 +29,7 @@ fn an_idle_allocation_costs_two_kilobytes_at_most() {
     let before = Figures::of(&server);
     clients.extend((0..count).map(|_| settle_in(&server)));
     let after = Figures::of(&server);
-    let bytes = after.rss_kib.saturating_sub(before.rss_kib) * 1024 / count;
+    let bytes = after.rss_kib.saturating_sub(before.rss_kib) * 1024 / count as u64;
     before.report(&server, format!("{count} idle allocations, {bytes} bytes each"));
     assert!(bytes <= BYTES_MAX, "{bytes} bytes of resident memory for each of {count} allocations");
     // They were idle, not gone.

@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::log::Log;
+use super::memory;
 use super::ports::free_ports;
 use super::wait::poll_until;
 
@@ -192,9 +193,7 @@ impl Server {
 
     /// Its resident memory.
     pub(crate) fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("Linux has it");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
-        line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number")
+        memory::resident_kib(self.pid())
     }
 
     /// Its directory.

@@ -1,6 +1,5 @@
 //! Connections that do nothing: bounded in number, time and memory.
 
-use std::fs;
 use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -58,9 +57,7 @@ fn closed_at_once(is_done: impl FnMut() -> Option<()>) {
 }
 
 pub(super) fn resident_bytes(server: &Server) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux has it");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    server.resident_kib() * 1024
 }
 
 pub(super) fn sec_020_idle_connections_are_bounded() {
