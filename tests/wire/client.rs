@@ -1,25 +1,23 @@
 //! A TURN client for tests: it asks, answers challenges, and keeps what comes in between.
 
+mod ask;
+mod receive;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
-use turnserver::auth::{LongTermKey, rest};
+use turnserver::auth::rest;
 use turnserver::clock;
-use turnserver::stun::{
-    AttributeType, ChannelData, ChannelNumber, Class, Message, MessageType, Method, TransactionId, Writer,
-};
+use turnserver::stun::{AttributeType, ChannelData, ChannelNumber, Class, MessageType, Method, Writer};
 
 use super::link::Link;
 use super::reply::Reply;
 use super::tls;
-use super::wait::Deadline;
+use ask::write;
 
-/// How long to wait for an answer before the request is sent again over UDP.
-const RESEND: Duration = Duration::from_secs(1);
+pub(crate) use receive::Received;
 
 /// A client.
 pub(crate) struct Client {
@@ -28,15 +26,6 @@ pub(crate) struct Client {
     /// REALM and NONCE of the last challenge.
     challenge: Option<(Vec<u8>, Vec<u8>)>,
     inbox: VecDeque<Vec<u8>>,
-}
-
-/// Data of a peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Received {
-    /// In a Data indication.
-    Indication(SocketAddr, Vec<u8>),
-    /// On a channel.
-    Channel(u16, Vec<u8>),
 }
 
 impl Client {
@@ -152,50 +141,6 @@ impl Client {
         self.link.send(&message).expect("the server is there");
     }
 
-    /// REALM and NONCE as the server said them last.
-    pub(crate) fn challenge(&self) -> Option<&(Vec<u8>, Vec<u8>)> {
-        self.challenge.as_ref()
-    }
-
-    /// The next data of a peer, waited for.
-    pub(crate) fn receive(&mut self) -> Received {
-        let deadline = Deadline::new();
-        loop {
-            if let Some(bytes) = self.inbox.pop_front() {
-                return Received::parse(&bytes);
-            }
-            let left = deadline.left().expect("data of a peer came in time");
-            self.inbox.extend(self.link.receive(left).expect("the server is there"));
-        }
-    }
-
-    /// The data of peers that came so far and was not received.
-    pub(crate) fn pending(&mut self) -> Vec<Received> {
-        self.inbox.drain(..).map(|bytes| Received::parse(&bytes)).collect()
-    }
-
-    /// The same as they came, whatever they are.
-    pub(crate) fn pending_bytes(&mut self) -> Vec<Vec<u8>> {
-        self.inbox.drain(..).collect()
-    }
-
-    /// Takes the next messages, so many, whatever they are; they are waited for.
-    pub(crate) fn gather(&mut self, count: usize) -> Vec<Vec<u8>> {
-        let deadline = Deadline::new();
-        while self.inbox.len() < count {
-            let left = deadline.left().expect("messages came in time");
-            self.inbox.extend(self.link.receive(left).expect("the server is there"));
-        }
-        self.inbox.drain(..count).collect()
-    }
-
-    /// Takes what is there, over UDP; nothing is waited for.
-    pub(crate) fn take_in(&mut self) {
-        while let Some(bytes) = self.link.take().expect("the server is there") {
-            self.inbox.push_back(bytes);
-        }
-    }
-
     /// Returns when the server has dealt with everything that was sent to it, by this client or to its relayed address,
     /// before the call. Two questions: whatever was ready together with the first one is done before the second one.
     pub(crate) fn settle(&mut self) {
@@ -238,117 +183,15 @@ impl Client {
         self.link.send(&message).expect("the server is there");
     }
 
-    /// Whether the server closes the connection, waited for.
-    pub(crate) fn is_closed(&mut self) -> bool {
-        let deadline = Deadline::new();
-        while let Some(left) = deadline.left() {
-            match self.link.receive(left) {
-                Err(_) => return true,
-                Ok(message) => self.inbox.extend(message),
-            }
-        }
-        false
-    }
-
-    /// How many messages came so far and were not read.
-    pub(crate) fn unread(&mut self) -> usize {
-        self.inbox.len()
-    }
-
-    /// Asks with credentials, and again when the server has a challenge.
-    pub(crate) fn ask(&mut self, method: Method, body: impl Fn(&mut Writer<'_>)) -> Reply {
-        for _ in 0..2 {
-            let reply = self.ask_once(method, &body);
-            let is_challenge = matches!(reply.code(), 401 | 438) && self.credentials.is_some();
-            let challenge = reply.value(AttributeType::REALM).zip(reply.value(AttributeType::NONCE));
-            let is_news = challenge.is_some() && (self.challenge.is_none() || reply.code() == 438);
-            if !is_challenge || !is_news {
-                return reply;
-            }
-            self.challenge = challenge;
-        }
-        self.ask_once(method, &body)
-    }
-
-    /// Learns realm and nonce, so that what it sends from now on is signed.
-    pub(crate) fn challenged(mut self) -> Client {
-        let reply = self.ask_once(Method::ALLOCATE, |_| {});
-        assert_eq!(reply.code(), 401, "who has no nonce is given one");
-        self.challenge = reply.value(AttributeType::REALM).zip(reply.value(AttributeType::NONCE));
-        self
-    }
-
     /// Sends an Allocate request and does not wait.
     pub(crate) fn send_allocate(&mut self) {
         let transport = |writer: &mut Writer<'_>| writer.attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
         let (message, _) = self.signed(Method::ALLOCATE, transport);
         self.link.send(&message).expect("the server is there");
     }
-
-    /// Asks once, with what is known of the last challenge.
-    pub(crate) fn ask_once(&mut self, method: Method, body: impl Fn(&mut Writer<'_>)) -> Reply {
-        let (message, id) = self.signed(method, body);
-        self.exchange(&message, id).unwrap_or_else(|| panic!("no answer to {method:?}"))
-    }
-
-    /// A request with the credentials it has.
-    pub(crate) fn signed(&self, method: Method, body: impl Fn(&mut Writer<'_>)) -> (Vec<u8>, TransactionId) {
-        let credentials = self.credentials.as_ref().zip(self.challenge.as_ref()).filter(|_| method != Method::BINDING);
-        write(MessageType { method, class: Class::Request }, |writer| {
-            body(writer);
-            if let Some(((name, password), (realm, nonce))) = credentials {
-                writer.attribute(AttributeType::USERNAME, name.as_bytes());
-                writer.attribute(AttributeType::REALM, realm);
-                writer.attribute(AttributeType::NONCE, nonce);
-                writer.integrity(LongTermKey::derive(name.as_bytes(), realm, password.as_bytes()).integrity());
-            }
-        })
-    }
-
-    /// Sends a request and waits for its answer; data that comes before is kept.
-    fn exchange(&mut self, message: &[u8], id: TransactionId) -> Option<Reply> {
-        let deadline = Deadline::new();
-        while let Some(left) = deadline.left() {
-            self.link.send(message).expect("the server is there");
-            let patience = if self.link.is_stream() { left } else { left.min(RESEND) };
-            while let Some(bytes) = self.link.receive(patience).expect("the server is there") {
-                match Message::parse(&bytes) {
-                    Ok(answer) if answer.id() == id => return Some(Reply::new(bytes)),
-                    _ => self.inbox.push_back(bytes),
-                }
-            }
-        }
-        None
-    }
-}
-
-impl Received {
-    /// Takes a Data indication or ChannelData apart.
-    pub(crate) fn parse(bytes: &[u8]) -> Received {
-        if let (Some(0x40..), Some(ChannelData { number, data })) = (bytes.first(), ChannelData::parse(bytes)) {
-            return Received::Channel(number.0, data.to_vec());
-        }
-        let message = Message::parse(bytes).expect("what is no ChannelData is STUN");
-        let peer =
-            message.xor_address(AttributeType::XOR_PEER_ADDRESS).expect("a Data indication").expect("an address");
-        Received::Indication(peer, message.value(AttributeType::DATA).expect("data").to_vec())
-    }
 }
 
 /// The name of a credential that is valid for a while.
 pub(crate) fn timed_name(separator: char, user: &str) -> String {
     format!("{}{separator}{user}", clock::now().wall.0 + 600)
-}
-
-/// Writes a message under a transaction id that no other message of this process has.
-fn write(kind: MessageType, body: impl FnOnce(&mut Writer<'_>)) -> (Vec<u8>, TransactionId) {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let mut id = TransactionId([0; 12]);
-    id.0[4..].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-    let mut bytes = vec![0; 4096];
-    let mut writer = Writer::new(&mut bytes, kind, id);
-    body(&mut writer);
-    let len = writer.finish().expect("the buffer holds every message of a test");
-    bytes.truncate(len);
-    (bytes, id)
 }

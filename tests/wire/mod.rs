@@ -1,6 +1,6 @@
 //! The built server as a process of its own, and clients that talk to it over real sockets.
 //!
-//! `server.rs` starts and stops it and reads what it logs, `client.rs` speaks STUN and TURN over `link.rs`: UDP, TCP or
+//! `server.rs` starts and stops it and reads what it logs, `client.rs` speaks STUN and TURN (`client/` asks and receives) over `link.rs`: UDP, TCP or
 //! TLS. Waiting is bounded everywhere and ends with the event; `wait.rs` is the only place that lets time pass.
 #![allow(dead_code, unused_imports, reason = "each suite uses the part that concerns it")]
 
