@@ -18,6 +18,12 @@ all=(client stranger codec framing config)
 chosen=("$@")
 [ $# -gt 0 ] || chosen=("${all[@]}")
 targets=("${chosen[@]}")
+for target in "${targets[@]}"; do
+    [[ " ${all[*]} " == *" $target "* ]] || {
+        echo "no target is called $target; there are ${all[*]}" >&2
+        exit 2
+    }
+done
 
 fuzz=$PWD/tests/fuzz
 work=${CARGO_TARGET_DIR:-$PWD/target}/fuzz
@@ -36,6 +42,7 @@ instrumentation=(
 )
 
 build() {
+    echo "building the fuzz targets, minutes the first time"
     RUSTFLAGS="${instrumentation[*]}" CARGO_TARGET_DIR=$work cargo build --quiet --release --locked \
         --manifest-path "$fuzz/Cargo.toml" --target "$host"
 }

@@ -71,8 +71,8 @@ impl Stage {
         self.model.look_again();
         self.model.check_told(self.clock())?;
         // Of a worker without allocations the books know all there is.
-        let busy = (0..self.servers.len()).filter(|worker| self.servers[*worker].allocations() > 0);
-        busy.map(|worker| self.compare_state(worker)).collect()
+        let mut busy = (0..self.servers.len()).filter(|worker| self.servers[*worker].allocations() > 0);
+        busy.try_for_each(|worker| self.compare_state(worker))
     }
 
     /// A worker's state, taken over by another core, is the same, and is what the model has.
