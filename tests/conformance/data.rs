@@ -24,12 +24,13 @@ pub(crate) const SECTION: Section = Section {
         wire data_007_send_stays_usable_beside_a_channel,
         wire data_008_peer_data_comes_in_a_data_indication,
         wire data_009_empty_datagrams_of_peers_are_relayed,
+        wire data_010_data_goes_to_the_client_over_its_transport,
         wire data_011_the_largest_datagram_breaks_nothing,
         wire data_012_fingerprint_in_indications,
         wire data_013_a_peer_of_another_family_is_discarded,
     ],
-    partly: &[],
-    later: &[("DATA-010", "DTLS")],
+    partly: &[("DATA-010", "DTLS")],
+    later: &[],
     left_out: &[],
 };
 
@@ -150,6 +151,24 @@ fn data_009_empty_datagrams_of_peers_are_relayed() {
 }
 
 /// The largest datagram of IPv4 does not fit into another one with anything before it; a stream has room.
+/// Beside clients of the same address, over every transport, that permit the same peer.
+fn data_010_data_goes_to_the_client_over_its_transport() {
+    let peer = Peer::new();
+    let mut clients = Probe::over_each();
+    clients.extend(Probe::over_each());
+    let mut relayed = Vec::new();
+    for (_, probe) in &mut clients {
+        relayed.push(probe.allocate());
+        assert_eq!(probe.permit(peer.addr()), 0);
+    }
+    for place in 0..clients.len() {
+        peer.send(relayed[place], b"for one of them");
+        let (over, probe) = &mut clients[place];
+        assert_eq!(probe.receive(), Received::Indication(peer.addr(), b"for one of them".to_vec()), "over {over}");
+        clients.iter_mut().for_each(|(_, probe)| probe.receives_nothing());
+    }
+}
+
 fn data_011_the_largest_datagram_breaks_nothing() {
     let largest = vec![0x5A; 65_507];
     for (over, probe) in Probe::over_each() {

@@ -1,5 +1,8 @@
 //! The attributes of Allocate: what they must look like, and which are not served.
 
+use std::io::ErrorKind;
+use std::net::TcpStream;
+
 use turnserver::stun::{AttributeType, Method};
 
 use crate::draft::Draft;
@@ -139,4 +142,17 @@ pub(super) fn alloc_036_bandwidth_and_timer_val_are_unknown() {
         assert_eq!(probe.refresh(600), 437, "{kind:?}: no allocation may be there");
     }
     probe.allocate();
+}
+
+pub(super) fn alloc_035_every_client_gets_a_relay_of_udp() {
+    for (over, mut probe) in Probe::over_each() {
+        let reply = probe.ask(&Draft::request(Method::ALLOCATE).transport(17));
+        assert_eq!(reply.code(), 0, "over {over}");
+        let (relayed, peer) = (reply.relayed(), Peer::new());
+        assert_eq!(probe.permit(peer.addr()), 0, "over {over}");
+        probe.tell(&Draft::send(peer.addr(), b"a datagram"));
+        assert_eq!(peer.receive(), (b"a datagram".to_vec(), relayed), "over {over}");
+        let refused = TcpStream::connect(relayed).map(drop).map_err(|error| error.kind());
+        assert_eq!(refused, Err(ErrorKind::ConnectionRefused), "over {over}: nobody listens for TCP there");
+    }
 }

@@ -18,7 +18,7 @@ use attributes::{
     alloc_005_requested_transport_is_needed_and_has_four_bytes, alloc_006_other_protocols_are_not_served,
     alloc_007_reserved_bits_are_ignored, alloc_008_dont_fragment_is_served, alloc_009_a_token_stands_alone,
     alloc_011_a_token_has_eight_bytes, alloc_022_attributes_have_their_sizes,
-    alloc_036_bandwidth_and_timer_val_are_unknown,
+    alloc_035_every_client_gets_a_relay_of_udp, alloc_036_bandwidth_and_timer_val_are_unknown,
 };
 use external::alloc_034_the_external_address_is_told_and_works;
 use families::{
@@ -77,9 +77,10 @@ pub(crate) const SECTION: Section = Section {
         wire alloc_032_a_failure_leaves_nothing_behind,
         timer alloc_033_tunnelled_sources_are_refused,
         configured alloc_034_the_external_address_is_told_and_works,
+        wire alloc_035_every_client_gets_a_relay_of_udp,
         wire alloc_036_bandwidth_and_timer_val_are_unknown,
     ],
-    partly: &[],
-    later: &[("ALLOC-035", "DTLS clients")],
+    partly: &[("ALLOC-035", "DTLS clients")],
+    later: &[],
     left_out: &[],
 };

@@ -1,10 +1,12 @@
-//! Datagrams of clients.
+//! Data of clients over each transport, and datagrams of theirs.
 
 use turnserver::stun::Method;
 
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
+use crate::scene::Scene;
+use crate::target::Target;
 use crate::wire::Received;
 
 pub(super) fn trn_001_udp_is_relayed_both_ways() {
@@ -15,6 +17,18 @@ pub(super) fn trn_001_udp_is_relayed_both_ways() {
     assert_eq!(peer.receive(), (b"there".to_vec(), relayed));
     peer.send(relayed, b"and back");
     assert_eq!(probe.receive(), Received::Indication(peer.addr(), b"and back".to_vec()));
+}
+
+pub(super) fn trn_002_every_transport_relays_both_ways() {
+    for (over, probe) in Probe::over_each() {
+        let mut scene = Scene::over(probe);
+        let (peer, relayed) = (scene.peer.addr(), scene.relayed);
+        assert!(relayed.port() != 0 && relayed != Target::get().addr, "over {over}");
+        scene.send(b"there");
+        scene.peer_gets(b"there");
+        scene.peer_sends(b"and back");
+        assert_eq!(scene.probe.receive(), Received::Indication(peer, b"and back".to_vec()), "over {over}");
+    }
 }
 
 pub(super) fn trn_007_channel_data_may_be_padded_in_a_datagram() {

@@ -8,10 +8,26 @@ use turnserver::stun::Method;
 
 use crate::draft::Draft;
 use crate::probe::Probe;
+use crate::row::not_asked;
+use crate::scene::Scene;
+use crate::target::Target;
 use crate::wire::{Launch, Link, tls};
 
 /// The ports that IANA gave to STUN, plain and in TLS.
 const PORTS: (u16, u16) = (3478, 5349);
+
+/// On the port that serves STUN over TCP, before and after a client that does not speak TLS.
+pub(super) fn trn_004_tls_is_recognised_on_the_plain_port() {
+    let target = Target::get();
+    let (_, certificate) = target.tls.as_ref().unwrap_or_else(|| not_asked("TLS_SERVER is not set"));
+    for _ in 0..2 {
+        assert_eq!(Probe::tcp().code(&Draft::request(Method::BINDING)), 0);
+        let tls = Link::Tls(Box::new(tls::connect(target.addr, certificate)), Vec::new());
+        let mut scene = Scene::over(Probe::over(tls));
+        scene.send(b"in TLS on the plain port");
+        scene.peer_gets(b"in TLS on the plain port");
+    }
+}
 
 /// On an address of its own, so that another server of this machine can have these ports as well.
 pub(super) fn trn_003_default_ports() {

@@ -14,7 +14,9 @@ use framing::*;
 pub(crate) const SECTION: Section = Section {
     rows: rows![
         wire trn_001_udp_is_relayed_both_ways,
+        wire trn_002_every_transport_relays_both_ways,
         configured trn_003_default_ports,
+        wire trn_004_tls_is_recognised_on_the_plain_port,
         wire trn_005_messages_follow_each_other_without_framing,
         wire trn_006_channel_data_is_padded_on_a_stream,
         wire trn_007_channel_data_may_be_padded_in_a_datagram,
@@ -26,7 +28,7 @@ pub(crate) const SECTION: Section = Section {
         wire trn_013_the_longest_messages_are_framed,
         wire trn_014_the_allocation_ends_with_its_connection,
     ],
-    partly: &[],
-    later: &[("TRN-002", "DTLS"), ("TRN-004", "DTLS")],
+    partly: &[("TRN-002", "DTLS"), ("TRN-004", "the plain UDP port: DTLS")],
+    later: &[],
     left_out: &[],
 };
