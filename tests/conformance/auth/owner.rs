@@ -1,5 +1,7 @@
 //! Whose an allocation is, and what needs no owner.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use turnserver::stun::{AttributeType, Method};
 
 use crate::draft::Draft;
@@ -9,11 +11,20 @@ use crate::row::not_asked;
 use crate::target::Target;
 use crate::wire::Received;
 
+/// A peer of another address than the others', whose permission is its own. Only loopback surely has a second address; on
+/// any other one the effect of CreatePermission is not seen.
+fn stranger() -> Peer {
+    match Target::get().peer_ip {
+        IpAddr::V4(ip) if ip.is_loopback() => Peer::at(Ipv4Addr::new(127, 0, 0, 2).into()),
+        ip => Peer::at(ip),
+    }
+}
+
 pub(super) fn auth_024_only_the_owner_changes_an_allocation() {
     let target = Target::get();
     let other = target.other.as_ref().unwrap_or_else(|| not_asked("USER2 is not set"));
     for (_, mut probe) in Probe::over_each() {
-        let (peer, stranger) = (Peer::new(), Peer::new());
+        let (peer, stranger) = (Peer::new(), stranger());
         let relayed = probe.allocate();
         assert_eq!(probe.bind(0x4000, peer.addr()), 0);
         probe.become_user(other);
@@ -27,10 +38,14 @@ pub(super) fn auth_024_only_the_owner_changes_an_allocation() {
         }
         probe.become_user(&target.user);
         probe.send_channel(0x4001, b"on a channel that nobody bound");
+        if stranger.addr().ip() != peer.addr().ip() {
+            probe.tell(&Draft::send(stranger.addr(), b"to whom the owner permitted nothing"));
+            stranger.send(relayed, b"from whom the owner permitted nothing");
+        }
         stranger.receives_nothing(&mut probe);
+        probe.receives_nothing();
         peer.send(relayed, b"as before");
         assert_eq!(probe.receive(), Received::Channel(0x4000, b"as before".to_vec()));
-        // The address of the stranger is the peer's, so that a permission of it cannot be told from one for both.
         assert_eq!(probe.code(&Draft::request(Method::CHANNEL_BIND).channel(0x4001).peer(stranger.addr())), 0);
         assert_eq!(probe.refresh(600), 0);
     }

@@ -30,11 +30,13 @@ pub(super) fn sec_024_nested_messages_are_relayed_once() {
     }
 }
 
-/// Decided: with a certificate both ports serve TLS and plain STUN alike (there are clients that speak plain STUN on the
-/// TLS port), so what is switched off is not a port but the plain transport, on both of them. The plain port stays open for
-/// TLS over TCP, and is closed for UDP.
+/// Decided: with a certificate both TCP ports serve TLS and plain STUN alike, as there are clients that speak plain STUN on
+/// the TLS port. So what is switched off is not a port but the plain transport, on both of them; the plain one stays open
+/// for TLS over TCP, and is closed for UDP.
 pub(super) fn sec_017_plain_transports_can_be_switched_off() {
     let certificate = tls::Certificate::new();
+    let open = certificate.given_to(launch("default", "")).start();
+    assert_eq!(Probe::over(Link::tcp(open.tls_addr)).code(&Draft::request(Method::BINDING)), 0, "unless switched off");
     let launch = launch("default", "no-udp = true\nno-tcp = true\nallowed-peer-ip = [\"127.0.0.1\"]");
     let server = certificate.given_to(launch).start();
     let question = Draft::request(Method::BINDING).bytes(None);
