@@ -3,15 +3,16 @@
 //! Requests are signed after the fuzzer chose what stands in them, so that it reaches what lies behind authentication.
 //! The world answers late, badly or twice; peers send; time passes; the core is handed over to another one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use turnserver::auth::LongTermKey;
-use turnserver::config::Profile;
+use turnserver::config::{IpRange, Peers};
 use turnserver::stun::{AttributeType, ChannelData, ChannelNumber, Class, ErrorCode, Message, Method, TransactionId};
 use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport, WorkerId};
 use turnserver::turn::io::{ClientPath, Credit, Direction, Forward};
 use turnserver::turn::time::{Mono, Now};
-use turnserver::turn::{Answer, AnswerBuf, Destination, DropReason, Output, Path, Server, Snapshot, Verdict};
+use turnserver::turn::{Answer, AnswerBuf, Destination, DropReason, Output, Path, Server, Settings, Snapshot, Verdict};
 
 use super::book::{self, Book};
 use super::engine::{Engine, Manner};
@@ -30,6 +31,8 @@ struct Memory {
 
 struct Stage {
     kit: &'static Kit,
+    settings: Arc<Settings>,
+    denied: Vec<IpRange>,
     server: Server,
     engine: Engine,
     book: Book,
@@ -46,7 +49,7 @@ struct Stage {
 /// Plays what the bytes say and holds the core to its book after each step.
 pub(crate) fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    let kit = kit::of(input.choose(&Profile::ALL));
+    let kit = kit::of(input.byte());
     let mut stage = Stage::new(kit);
     stage.set_up();
     while !input.is_empty() {
@@ -61,12 +64,14 @@ impl Stage {
     fn new(kit: &'static Kit) -> Stage {
         Stage {
             kit,
+            settings: kit.settings.clone(),
+            denied: Vec::new(),
             server: Server::new(kit.settings.clone(), WorkerId(0), [7; 32], kit::START),
             engine: Engine::new(kit),
             book: Book::default(),
             now: kit::START,
             memories: Default::default(),
-            keys: [ALICE.key(), BOB.key()],
+            keys: [ALICE, BOB].map(|person| kit.key_of(person)),
             awaited: Vec::new(),
             token: [0; 8],
             ids: 0,
@@ -121,6 +126,7 @@ impl Stage {
             13 => self.engine.is_prompt = other,
             14 if flag => self.fault(client, other),
             14 => self.tell(Answer::Disconnected { tuple: path(client).tuple }),
+            15 if flag => self.change_peers(client),
             _ => self.hand_over(),
         }
     }
@@ -131,7 +137,8 @@ impl Stage {
         id[..4].copy_from_slice(&self.ids.to_be_bytes());
         let key = &self.keys[usize::from(person.name == BOB.name)];
         let nonce = &self.memories[usize::from(client)].nonce;
-        message::write(input, &Pen { id: TransactionId(id), user: person.name, key, nonce, token: self.token })
+        let user = &self.kit.name_of(person);
+        message::write(input, &Pen { id: TransactionId(id), user, key, nonce, token: self.token })
     }
 
     fn send(&mut self, client: u8, datagram: &[u8], is_unsent: bool) {
@@ -178,6 +185,7 @@ impl Stage {
         let Destination::Peer { relay, to, .. } = forward.to else { panic!("{forward:?} goes back") };
         assert_eq!(self.engine.grant(relay).local.is_ipv4(), to.is_ipv4(), "the family of the relay");
         assert!(!book::is_forbidden(to, self.kit.config().profile), "{to} is reached");
+        assert!(!self.denies(to.ip()), "{to} is reached, which is denied now");
         let held = self.book.of_tuple(&tuple).expect("who sends data has an allocation");
         assert!(held.relays.contains(&relay.0), "data leaves by its own allocation");
         let payload = held.payload(datagram, to, self.now.mono);
@@ -193,9 +201,11 @@ impl Stage {
 
     fn check_to_client(&mut self, relay: RelayId, from: SocketAddr, forward: &Forward, data: &[u8], is_unsent: bool) {
         let Destination::Client(path) = forward.to else { panic!("{forward:?} goes back") };
+        let is_denied = self.denies(from.ip());
         let (tuple, held) = self.book.of_relay(relay.0).expect("only relays of allocations pass data");
         assert_eq!(path.tuple, tuple, "data goes to the owner of the relay");
         assert!(held.permits(from.ip(), self.now.mono), "{from} has no permission");
+        assert!(!is_denied, "{from} is heard, who is denied now");
         assert_eq!(forward.range.as_range(), 0..data.len());
         let bytes = [forward.prefix.as_slice(), data, forward.suffix.as_slice()].concat();
         if bytes[0] >= 0x40 {
@@ -247,13 +257,16 @@ impl Stage {
         assert_eq!((said.id(), said.kind().method), (asked.id(), asked.kind().method));
         assert!(said.fingerprint_holds() && !said.has_unknown_required());
         let is_signed = self.keys.iter().any(|key| said.verify_integrity(key.integrity()));
-        assert_eq!(is_signed, credit == Credit::Authenticated, "who proved who it is gets signed answers");
+        let is_anonymous = self.kit.is_anonymous();
+        let is_earned = credit == Credit::Authenticated;
+        assert!(is_signed == is_earned || is_anonymous && !is_signed, "who proved who it is gets signed answers");
         let code = said.value(AttributeType::ERROR_CODE).and_then(ErrorCode::decode).map(ErrorCode::code);
         match said.kind().class {
             Class::Success => {
-                assert!(is_signed || asked.kind().method == Method::BINDING);
+                assert!(is_signed || is_anonymous || asked.kind().method == Method::BINDING);
                 self.book.succeeded(&path.tuple, &asked, self.now.mono, self.kit.config());
             }
+            Class::Error if is_anonymous => assert!(!matches!(code, None | Some(401 | 438 | 441 | 500)), "{code:?}"),
             Class::Error if !is_signed => {
                 assert!(matches!(code, Some(400 | 401 | 420 | 437 | 438)), "{code:?} before authentication");
             }
@@ -323,6 +336,20 @@ impl Stage {
         self.drain();
     }
 
+    /// The operator denies other peers.
+    fn change_peers(&mut self, number: u8) {
+        self.denied = kit::denied(number);
+        let peers = Peers { denied: self.denied.clone(), ..self.kit.config().peers.clone() };
+        let policy = self.settings.policy.with_lists(&peers);
+        self.settings = Arc::new(Settings { policy, ..(*self.settings).clone() });
+        self.server.handle_settings(self.now, Arc::clone(&self.settings));
+        self.drain();
+    }
+
+    fn denies(&self, ip: IpAddr) -> bool {
+        self.denied.iter().any(|range| (range.first..=range.last).contains(&ip)) && !is_ours(ip)
+    }
+
     /// Another core goes on. What waits is left behind, and so is what it asked for, so there must be nothing.
     fn hand_over(&mut self) {
         if self.server.parked() > 0 || !self.engine.asked.is_empty() {
@@ -338,7 +365,7 @@ impl Stage {
     fn restored(&self, seed: u8) -> Server {
         let text = serde_json::to_vec(&self.server.export()).expect("a state can be written");
         let snapshot: Snapshot = serde_json::from_slice(&text).expect("what was written can be read");
-        let mut server = Server::new(self.kit.settings.clone(), WorkerId(0), [100 ^ seed; 32], self.now);
+        let mut server = Server::new(self.settings.clone(), WorkerId(0), [100 ^ seed; 32], self.now);
         server.import(snapshot);
         server
     }
@@ -369,6 +396,11 @@ impl Stage {
         assert_eq!((self.engine.open().len(), self.engine.reserved()), (0, 0), "no socket and no port is left");
         assert_eq!(self.server.poll_timeout(), None, "no timer without an owner");
     }
+}
+
+/// Our own relayed addresses are reached whatever the lists say.
+fn is_ours(ip: IpAddr) -> bool {
+    kit::listeners().iter().any(|listener| listener.ip() == ip)
 }
 
 /// Four clients: two over UDP, one of each family, one over TCP and one over TLS.

@@ -1,11 +1,11 @@
 //! What every server under the fuzzer is made of: settings of each profile, users, addresses and the time it begins.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use turnserver::auth::LongTermKey;
-use turnserver::config::{Config, Profile, load_text};
+use turnserver::auth::{LongTermKey, rest};
+use turnserver::config::{AuthMode, Config, IpRange, Profile, load_text};
 use turnserver::turn::Settings;
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
@@ -14,6 +14,7 @@ use turnserver::turn::time::{Mono, Now, UnixTime};
 use turnserver::userdb::Users;
 
 pub(super) const REALM: &str = "example.org";
+pub(super) const SECRET: &str = "a secret of the kit";
 pub(super) const ALICE: Person = Person { name: "alice", password: "wonderland-7" };
 pub(super) const BOB: Person = Person { name: "bob", password: "the-builder-9" };
 
@@ -33,14 +34,9 @@ pub(super) struct Person {
     pub(super) password: &'static str,
 }
 
-impl Person {
-    pub(super) fn key(self) -> LongTermKey {
-        LongTermKey::derive(self.name.as_bytes(), REALM.as_bytes(), self.password.as_bytes())
-    }
-}
-
 /// What stays the same from run to run.
 pub(super) struct Kit {
+    pub(super) mode: AuthMode,
     pub(super) settings: Arc<Settings>,
     pub(super) users: Users,
 }
@@ -49,20 +45,63 @@ impl Kit {
     pub(super) fn config(&self) -> &Config {
         &self.settings.config
     }
+
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.mode == AuthMode::Anonymous
+    }
+
+    /// The USERNAME of a person. Of time-limited ones Bob's is over soon.
+    pub(super) fn name_of(&self, person: Person) -> String {
+        let ends = START.wall.0 + if person.name == BOB.name { 400 } else { 80_000 };
+        match self.mode {
+            AuthMode::SharedSecret => format!("{ends}:{}", person.name),
+            _ => person.name.to_owned(),
+        }
+    }
+
+    pub(super) fn key_of(&self, person: Person) -> LongTermKey {
+        let name = self.name_of(person);
+        match self.mode {
+            AuthMode::SharedSecret => rest::key(SECRET.as_bytes(), name.as_bytes(), REALM.as_bytes()),
+            _ => LongTermKey::derive(name.as_bytes(), REALM.as_bytes(), person.password.as_bytes()),
+        }
+    }
 }
 
-/// The kit of a profile, made once.
-pub(super) fn of(profile: Profile) -> &'static Kit {
+const MODES: [AuthMode; 3] = [AuthMode::LongTerm, AuthMode::SharedSecret, AuthMode::Anonymous];
+
+/// The kit of a byte, made once: it says the profile, and by what is left of it the mode.
+pub(super) fn of(byte: u8) -> &'static Kit {
     static KITS: OnceLock<Vec<Kit>> = OnceLock::new();
-    let kits = KITS.get_or_init(|| Profile::ALL.into_iter().map(assemble).collect());
-    let place = Profile::ALL.iter().position(|one| *one == profile).expect("every profile has one");
-    &kits[place]
+    let all = || MODES.iter().flat_map(|mode| Profile::ALL.into_iter().map(|profile| assemble(profile, *mode)));
+    let kits = KITS.get_or_init(|| all().collect());
+    &kits[usize::from(byte) % kits.len()]
 }
 
-fn assemble(profile: Profile) -> Kit {
+/// Every host between two.
+fn range(first: impl Into<IpAddr>, last: impl Into<IpAddr>) -> IpRange {
+    IpRange { first: first.into(), last: last.into() }
+}
+
+/// Peers that an operator denies, by a number; with the first nobody is denied.
+pub(super) fn denied(number: u8) -> Vec<IpRange> {
+    match number & 3 {
+        0 => Vec::new(),
+        1 => vec![range([8, 8, 4, 0], [8, 8, 4, 255])],
+        2 => vec![range([0x2a02, 0x26f0, 0, 0, 0, 0, 0, 0], [0x2a02, 0x26f0, 0, 0, 0, 0, 0, 0xFF])],
+        _ => vec![range([0, 0, 0, 0], [255, 255, 255, 255]), range([0; 8], [0xFFFF; 8])],
+    }
+}
+
+fn assemble(profile: Profile, mode: AuthMode) -> Kit {
     let people = [ALICE, BOB].map(|person| format!("{}:{}", person.name, person.password));
-    let text = format!("profile = {:?}\nrealm = {REALM:?}\nuser = {people:?}\n", profile.name());
-    let config = load_text(&text, Path::new("kit.toml")).unwrap_or_else(|problems| panic!("{problems}")).config;
+    let who = match mode {
+        AuthMode::SharedSecret => format!("static-auth-secret = {SECRET:?}"),
+        _ => format!("user = {people:?}"),
+    };
+    let text = format!("profile = {:?}\nrealm = {REALM:?}\n{who}\n", profile.name());
+    let mut config = load_text(&text, Path::new("kit.toml")).unwrap_or_else(|problems| panic!("{problems}")).config;
+    config.auth.mode = mode;
     let mut own = OwnNet::new(vec![3478, 5349, 9641], config.relay.ports.clone());
     own.add(listeners().iter().map(SocketAddr::ip));
     listeners().iter().for_each(|listener| own.add_relay(listener.ip(), &config.relay.external));
@@ -73,7 +112,7 @@ fn assemble(profile: Profile) -> Kit {
         hooks: Hooks::default(),
         config: Arc::new(config),
     };
-    Kit { users: Users::new(&settings.config.auth), settings: Arc::new(settings) }
+    Kit { mode, users: Users::new(&settings.config.auth), settings: Arc::new(settings) }
 }
 
 /// The server's addresses, one of each family; relayed addresses are on the same hosts.

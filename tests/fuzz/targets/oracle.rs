@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use stun_rs::{DecoderContextBuilder, MessageDecoderBuilder, StunAttribute};
 use turnserver::stun::address::{BadAddress, decode, decode_xor};
-use turnserver::stun::{ErrorCode, Message};
+use turnserver::stun::{AttributeType, ErrorCode, Message};
 
 /// Reads the message with stun-rs, seals not verified, and compares.
 pub(super) fn check(message: &Message<'_>) {
@@ -16,11 +16,22 @@ pub(super) fn check(message: &Message<'_>) {
     assert_eq!(theirs.transaction_id().as_bytes(), &message.id().0);
     let kind = stun_rs::MessageType::new(theirs.method(), theirs.class()).as_u16();
     assert_eq!(kind, message.kind().bits());
+    let seal = AttributeType::MESSAGE_INTEGRITY.0;
+    let ours = up_to(message.attributes().map(|(kind, _)| kind.0), seal);
+    let counted = up_to(theirs.attributes().iter().map(|theirs| theirs.attribute_type().as_u16()), seal);
+    assert_eq!(ours, counted, "as many attributes up to MESSAGE-INTEGRITY");
     // Theirs shows repeated attributes as they come, and what may stand behind MESSAGE-INTEGRITY.
     for ((kind, value), theirs) in message.attributes().zip(theirs.attributes()) {
         assert_eq!(theirs.attribute_type().as_u16(), kind.0);
         compare(message, value, theirs);
     }
+}
+
+/// How many there are up to the first of one kind, which is counted.
+fn up_to(kinds: impl Iterator<Item = u16>, last: u16) -> usize {
+    let mut kinds = kinds.peekable();
+    let before = std::iter::from_fn(|| kinds.next_if(|kind| *kind != last)).count();
+    before + usize::from(kinds.peek().is_some())
 }
 
 /// Theirs overlooks what stands behind a value; our readers refuse it.

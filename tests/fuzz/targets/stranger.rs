@@ -3,19 +3,25 @@
 use std::net::SocketAddr;
 
 use turnserver::auth::LongTermKey;
-use turnserver::config::Profile;
 use turnserver::stun::{AttributeType, Class, ErrorCode, Message, Method, TransactionId};
 use turnserver::turn::address::{FiveTuple, LinkId, RequestId, Transport, WorkerId};
 use turnserver::turn::io::{ClientPath, Credit, UserRecord};
 use turnserver::turn::{Answer, AnswerBuf, DropReason, Event, Output, Path, Server, Snapshot, Verdict};
 
 use super::input::Input;
-use super::kit::{self, Kit, REALM};
+use super::kit::{self, ALICE, Kit, REALM};
 use super::message::{self, Pen};
 
-/// A request that the server looks a user up for.
+/// What the server asked the world for.
+enum Asked {
+    User(Box<[u8]>),
+    Relay,
+}
+
+/// A request that waits for the world.
 struct Waiting {
     request: RequestId,
+    asked: Asked,
     path: ClientPath,
     datagram: Vec<u8>,
 }
@@ -35,7 +41,7 @@ struct Stranger {
 /// Sends what the bytes say, from several clients, while time passes and look-ups are answered.
 pub(crate) fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    let kit = kit::of(input.choose(&Profile::ALL));
+    let kit = kit::of(input.byte());
     let server = Server::new(kit.settings.clone(), WorkerId(0), [7; 32], kit::START);
     let mut stranger = Stranger {
         kit,
@@ -44,7 +50,7 @@ pub(crate) fn run(data: &[u8]) {
         server,
         nonces: Default::default(),
         waiting: Vec::new(),
-        wrong_key: LongTermKey::derive(b"alice", REALM.as_bytes(), b"a guess"),
+        wrong_key: LongTermKey::derive(kit.name_of(ALICE).as_bytes(), REALM.as_bytes(), b"a guess"),
         ids: 0,
     };
     while !input.is_empty() {
@@ -81,7 +87,7 @@ impl Stranger {
         // Some transaction ids come again.
         id[..4].copy_from_slice(&(self.ids % 16).to_be_bytes());
         let nonce = &self.nonces[usize::from(client)];
-        let user = if self.ids.is_multiple_of(3) { "nobody" } else { "alice" };
+        let user = if self.ids.is_multiple_of(3) { "nobody" } else { &self.kit.name_of(ALICE) };
         message::write(input, &Pen { id: TransactionId(id), user, key: &self.wrong_key, nonce, token: [0; 8] })
     }
 
@@ -101,7 +107,13 @@ impl Stranger {
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::LookUpUser(look_up) => {
-                    self.waiting.push(Waiting { request: look_up.request, path, datagram: datagram.into() });
+                    self.asks(look_up.request, Asked::User(look_up.name), path, datagram);
+                }
+                Output::OpenRelay(open) if self.kit.is_anonymous() => {
+                    self.asks(open.request, Asked::Relay, path, datagram);
+                }
+                Output::Claim(claim) if self.kit.is_anonymous() => {
+                    self.asks(claim.request, Asked::Relay, path, datagram);
                 }
                 Output::Event(Event::Refused { .. }) => {}
                 other => panic!("{other:?} without a password"),
@@ -109,6 +121,10 @@ impl Stranger {
         }
         let asked = self.waiting.len() - waited;
         assert!(asked == 0 || (asked == 1 && verdict == Verdict::Drop(DropReason::Parked)), "{asked} {verdict:?}");
+    }
+
+    fn asks(&mut self, request: RequestId, asked: Asked, path: ClientPath, datagram: &[u8]) {
+        self.waiting.push(Waiting { request, asked, path, datagram: datagram.into() });
     }
 
     fn wait(&mut self, millis: u64) {
@@ -126,22 +142,16 @@ impl Stranger {
         let place = usize::from(input.byte()) % self.waiting.len();
         let how = input.byte();
         let waiting = self.waiting.remove(place);
-        let known = self.kit.users.look_up(b"alice", self.now.wall);
-        let record = match how & 3 {
-            0 => None,
-            1 => known,
-            2 => known.map(|record| UserRecord { usable: false, ..record }),
-            _ => known.map(|record| UserRecord { keys: Vec::new(), ..record }),
-        };
+        let answer = self.answer_to(&waiting, how);
         let mut answered = 0;
         for _ in 0..=how >> 7 {
-            let answer = Answer::User { request: waiting.request, record: record.clone() };
-            self.server.handle_answer(self.now, answer);
+            self.server.handle_answer(self.now, answer.clone());
             while let Some(output) = self.server.poll_output() {
                 match output {
                     Output::Transmit(transmit) => {
                         assert_eq!(transmit.to, waiting.path);
-                        assert_ne!(transmit.credit, Credit::Authenticated, "nothing was proved");
+                        let is_proved = transmit.credit == Credit::Authenticated;
+                        assert_eq!(is_proved, self.kit.is_anonymous(), "nothing was proved");
                         self.check_answer(waiting.path, &waiting.datagram, &transmit.bytes);
                         answered += 1;
                     }
@@ -151,6 +161,22 @@ impl Stranger {
             }
         }
         assert!(answered <= 1, "one answer to one request");
+    }
+
+    /// There are no relayed addresses; users there are.
+    fn answer_to(&self, waiting: &Waiting, how: u8) -> Answer {
+        let request = waiting.request;
+        let Asked::User(name) = &waiting.asked else {
+            return if how & 1 == 0 { Answer::NoCapacity { request } } else { Answer::QuotaReached { request } };
+        };
+        let known = self.kit.users.look_up(name, self.now.wall);
+        let record = match how & 3 {
+            0 => None,
+            1 => known,
+            2 => known.map(|record| UserRecord { usable: false, ..record }),
+            _ => known.map(|record| UserRecord { keys: Vec::new(), ..record }),
+        };
+        Answer::User { request, record }
     }
 
     /// The answer is one of the few that strangers get, and no longer than it must be.
@@ -173,12 +199,15 @@ impl Stranger {
         }
         let code = said.value(AttributeType::ERROR_CODE).and_then(ErrorCode::decode).expect("an error says which");
         match code.code() {
-            401 | 438 => {
+            401 | 438 if !self.kit.is_anonymous() => {
                 assert_eq!(len, 64 + realm_len, "header, code, nonce and realm");
                 let nonce = said.value(AttributeType::NONCE).expect("a challenge has one");
                 self.nonces[usize::from(path.link.0 as u8)] = nonce.into();
             }
             400 => assert_eq!(len, 28, "header and code"),
+            403 | 437 | 440 | 442 | 443 | 486 | 508 if self.kit.is_anonymous() => {
+                assert_eq!(len, 28, "header and code");
+            }
             420 => assert!(len <= request.len() + 12, "no longer than the request and a code"),
             other => panic!("a stranger was told {other}"),
         }
