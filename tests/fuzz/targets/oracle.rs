@@ -16,9 +16,9 @@ pub(super) fn check(message: &Message<'_>) {
     assert_eq!(theirs.transaction_id().as_bytes(), &message.id().0);
     let kind = stun_rs::MessageType::new(theirs.method(), theirs.class()).as_u16();
     assert_eq!(kind, message.kind().bits());
-    let seal = AttributeType::MESSAGE_INTEGRITY.0;
-    let ours = up_to(message.attributes().map(|(kind, _)| kind.0), seal);
-    let counted = up_to(theirs.attributes().iter().map(|theirs| theirs.attribute_type().as_u16()), seal);
+    let ours = before_seals(message.attributes().map(|(kind, _)| kind));
+    let counted =
+        before_seals(theirs.attributes().iter().map(|theirs| AttributeType(theirs.attribute_type().as_u16())));
     assert_eq!(ours, counted, "as many attributes up to MESSAGE-INTEGRITY");
     // Theirs shows repeated attributes as they come, and what may stand behind MESSAGE-INTEGRITY.
     for ((kind, value), theirs) in message.attributes().zip(theirs.attributes()) {
@@ -27,11 +27,9 @@ pub(super) fn check(message: &Message<'_>) {
     }
 }
 
-/// How many there are up to the first of one kind, which is counted.
-fn up_to(kinds: impl Iterator<Item = u16>, last: u16) -> usize {
-    let mut kinds = kinds.peekable();
-    let before = std::iter::from_fn(|| kinds.next_if(|kind| *kind != last)).count();
-    before + usize::from(kinds.peek().is_some())
+/// How many there are before MESSAGE-INTEGRITY, and before FINGERPRINT, which ours does not list.
+fn before_seals(kinds: impl Iterator<Item = AttributeType>) -> usize {
+    kinds.take_while(|kind| ![AttributeType::MESSAGE_INTEGRITY, AttributeType::FINGERPRINT].contains(kind)).count()
 }
 
 /// Theirs overlooks what stands behind a value; our readers refuse it.
