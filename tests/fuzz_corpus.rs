@@ -16,6 +16,16 @@ fn inputs(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// An input as it is; what clients do also against servers of each profile and each kind of credentials, of which the
+/// first byte is the number.
+fn variants(target: &str, data: Vec<u8>) -> Vec<Vec<u8>> {
+    let kits = if matches!(target, "client" | "stranger") { 0..targets::KITS } else { 0..0 };
+    let others = kits.map(|kit| [&[kit], data.get(1..).unwrap_or_default()].concat());
+    let mut all: Vec<_> = others.collect();
+    all.push(data);
+    all
+}
+
 /// Plays everything kept for a target; all inputs that fail are named.
 fn replay(target: &str, run: fn(&[u8])) {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
@@ -24,8 +34,10 @@ fn replay(target: &str, run: fn(&[u8])) {
     let mut failed = Vec::new();
     for input in corpus.into_iter().chain(inputs(&fuzz.join("regressions").join(target))) {
         let data = fs::read(&input).unwrap_or_else(|error| panic!("{}: {error}", input.display()));
-        if catch_unwind(AssertUnwindSafe(|| run(&data))).is_err() {
-            failed.push(input);
+        for data in variants(target, data) {
+            if catch_unwind(AssertUnwindSafe(|| run(&data))).is_err() {
+                failed.push((input.clone(), data.first().copied()));
+            }
         }
     }
     assert!(failed.is_empty(), "{target} fails with {failed:#?}");

@@ -68,14 +68,17 @@ impl Kit {
     }
 }
 
+/// How many kits there are.
+pub(crate) const KITS: u8 = 9;
+
 const MODES: [AuthMode; 3] = [AuthMode::LongTerm, AuthMode::SharedSecret, AuthMode::Anonymous];
 
 /// The kit of a byte, made once: it says the profile, and by what is left of it the mode.
 pub(super) fn of(byte: u8) -> &'static Kit {
-    static KITS: OnceLock<Vec<Kit>> = OnceLock::new();
+    static MADE: OnceLock<Vec<Kit>> = OnceLock::new();
     let all = || MODES.iter().flat_map(|mode| Profile::ALL.into_iter().map(|profile| assemble(profile, *mode)));
-    let kits = KITS.get_or_init(|| all().collect());
-    &kits[usize::from(byte) % kits.len()]
+    let kits = MADE.get_or_init(|| all().collect());
+    &kits[usize::from(byte % KITS)]
 }
 
 /// Every host between two.

@@ -15,3 +15,7 @@ mod input;
 mod kit;
 mod message;
 mod oracle;
+
+// Fuzzers let chance choose among them; what is replayed goes through all.
+#[allow(unused_imports, reason = "only the replay asks")]
+pub(crate) use kit::KITS;

@@ -56,9 +56,14 @@ pub(crate) fn run(data: &[u8]) {
     while !input.is_empty() {
         stranger.step(&mut input);
         assert_eq!(stranger.server.allocations(), 0, "nothing without a password");
-        assert!(stranger.server.export() == stranger.empty, "no state without a password");
+        // Where nobody is asked who they are, a token that was asked for may stay a while, though there is no port for it.
+        let is_empty = stranger.server.export() == stranger.empty;
+        assert!(is_empty || kit.is_anonymous(), "no state without a password");
     }
     stranger.wait(60_000);
+    // What waited until then may leave a token behind.
+    stranger.wait(1_000 * u64::from(kit.config().limits.reservation_secs) + 1_000);
+    assert!(stranger.server.export() == stranger.empty, "nothing stays");
     assert_eq!((stranger.server.parked(), stranger.server.poll_timeout()), (0, None), "nothing is left to wait for");
 }
 
@@ -130,7 +135,10 @@ impl Stranger {
     fn wait(&mut self, millis: u64) {
         self.now = kit::later(self.now, millis);
         self.server.handle_timeout(self.now);
-        assert_eq!(self.server.poll_output(), None, "time tells nothing of those who have nothing");
+        while let Some(told) = self.server.poll_output() {
+            let is_token = matches!(told, Output::Release(_)) && self.kit.is_anonymous();
+            assert!(is_token, "{told:?}, time tells nothing of those who have nothing");
+        }
         assert!(self.server.poll_timeout().is_none_or(|next| next > self.now.mono), "all that was due is done");
     }
 
