@@ -5,7 +5,7 @@ use crate::stage::{Checked, Stage};
 
 /// At every so manieth step the whole state is written out, read back and compared with the model's: twenty times and more
 /// a seed.
-const COMPARED_EVERY: u64 = 36;
+const COMPARED_EVERY: u64 = 40;
 
 fn equal(what: &str, found: usize, foretold: usize) -> Checked {
     match found == foretold {
