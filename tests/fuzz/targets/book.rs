@@ -56,6 +56,14 @@ impl Book {
         self.held.iter_mut().for_each(|(_, held)| held.id = None);
     }
 
+    /// Other rules hold: what they forbid is over, also where nobody knows whose handle the core's word of it names.
+    pub(super) fn forget_peers(&mut self, is_denied: impl Fn(IpAddr) -> bool) {
+        for (_, held) in &mut self.held {
+            held.permissions.retain(|ip, _| !is_denied(*ip));
+            held.channels.retain(|_, (peer, _)| !is_denied(peer.ip()));
+        }
+    }
+
     /// When something ends next: a permission, a channel or an allocation.
     pub(super) fn next_end(&self, now: Mono) -> Option<Mono> {
         let ends = self.held.iter().flat_map(|(_, held)| {

@@ -344,10 +344,12 @@ impl Stage {
         self.settings = Arc::new(Settings { policy, ..(*self.settings).clone() });
         self.server.handle_settings(self.now, Arc::clone(&self.settings));
         self.drain();
+        let denied = &self.denied;
+        self.book.forget_peers(|ip| is_denied(denied, ip));
     }
 
     fn denies(&self, ip: IpAddr) -> bool {
-        self.denied.iter().any(|range| (range.first..=range.last).contains(&ip)) && !is_ours(ip)
+        is_denied(&self.denied, ip)
     }
 
     /// Another core goes on. What waits is left behind, and so is what it asked for, so there must be nothing.
@@ -413,4 +415,8 @@ fn path(client: u8) -> ClientPath {
     };
     let tuple = FiveTuple { transport, client: address, server: kit::listener_for(address) };
     ClientPath { tuple, link: LinkId(u32::from(client)) }
+}
+
+fn is_denied(denied: &[IpRange], ip: IpAddr) -> bool {
+    denied.iter().any(|range| (range.first..=range.last).contains(&ip)) && !is_ours(ip)
 }
