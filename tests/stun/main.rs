@@ -1,6 +1,8 @@
 //! The codec: a reader and a writer of messages against tables, test vectors, properties and another codec.
 
 mod differential;
+#[path = "../fuzz/targets/known.rs"]
+mod known;
 mod known_messages;
 #[path = "../vectors/oracle.rs"]
 mod oracle;

@@ -1,5 +1,6 @@
 //! Properties of the codec over arbitrary messages, against a model of RFC 8489 section 9 written down here a second time.
 
+use crate::known::KNOWN;
 use crate::raw;
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,37 +15,6 @@ use turnserver::stun::{
 const INTEGRITY: AttributeType = AttributeType::MESSAGE_INTEGRITY;
 const INTEGRITY_SHA256: AttributeType = AttributeType::MESSAGE_INTEGRITY_SHA256;
 const FINGERPRINT: AttributeType = AttributeType::FINGERPRINT;
-
-/// Every type that a message gives direct access to.
-const KNOWN: [AttributeType; 27] = [
-    AttributeType::MAPPED_ADDRESS,
-    AttributeType::USERNAME,
-    AttributeType::MESSAGE_INTEGRITY,
-    AttributeType::ERROR_CODE,
-    AttributeType::UNKNOWN_ATTRIBUTES,
-    AttributeType::CHANNEL_NUMBER,
-    AttributeType::LIFETIME,
-    AttributeType::XOR_PEER_ADDRESS,
-    AttributeType::DATA,
-    AttributeType::REALM,
-    AttributeType::NONCE,
-    AttributeType::XOR_RELAYED_ADDRESS,
-    AttributeType::REQUESTED_ADDRESS_FAMILY,
-    AttributeType::EVEN_PORT,
-    AttributeType::REQUESTED_TRANSPORT,
-    AttributeType::DONT_FRAGMENT,
-    AttributeType::MESSAGE_INTEGRITY_SHA256,
-    AttributeType::PASSWORD_ALGORITHM,
-    AttributeType::USERHASH,
-    AttributeType::XOR_MAPPED_ADDRESS,
-    AttributeType::RESERVATION_TOKEN,
-    AttributeType::ADDITIONAL_ADDRESS_FAMILY,
-    AttributeType::ADDRESS_ERROR_CODE,
-    AttributeType::PASSWORD_ALGORITHMS,
-    AttributeType::SOFTWARE,
-    AttributeType::ALTERNATE_SERVER,
-    AttributeType::FINGERPRINT,
-];
 
 type Attributes = Vec<(AttributeType, Vec<u8>)>;
 

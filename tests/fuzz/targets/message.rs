@@ -8,6 +8,7 @@ use turnserver::stun::{AttributeType, Class, MessageType, Method, TransactionId,
 
 use super::input::Input;
 use super::kit::REALM;
+use super::known::KNOWN;
 
 /// What a message is signed with, and what of former answers it repeats.
 pub(super) struct Pen<'a> {
@@ -30,37 +31,6 @@ const METHODS: [Method; 8] = [
 ];
 
 const LIFETIMES: [u32; 8] = [0, 1, 599, 600, 601, 3600, 3601, u32::MAX];
-
-/// Everything the codec knows, by a byte.
-const TYPES: [AttributeType; 27] = [
-    AttributeType::MAPPED_ADDRESS,
-    AttributeType::USERNAME,
-    AttributeType::MESSAGE_INTEGRITY,
-    AttributeType::ERROR_CODE,
-    AttributeType::UNKNOWN_ATTRIBUTES,
-    AttributeType::CHANNEL_NUMBER,
-    AttributeType::LIFETIME,
-    AttributeType::XOR_PEER_ADDRESS,
-    AttributeType::DATA,
-    AttributeType::REALM,
-    AttributeType::NONCE,
-    AttributeType::XOR_RELAYED_ADDRESS,
-    AttributeType::REQUESTED_ADDRESS_FAMILY,
-    AttributeType::EVEN_PORT,
-    AttributeType::REQUESTED_TRANSPORT,
-    AttributeType::DONT_FRAGMENT,
-    AttributeType::MESSAGE_INTEGRITY_SHA256,
-    AttributeType::PASSWORD_ALGORITHM,
-    AttributeType::USERHASH,
-    AttributeType::XOR_MAPPED_ADDRESS,
-    AttributeType::RESERVATION_TOKEN,
-    AttributeType::ADDITIONAL_ADDRESS_FAMILY,
-    AttributeType::ADDRESS_ERROR_CODE,
-    AttributeType::PASSWORD_ALGORITHMS,
-    AttributeType::SOFTWARE,
-    AttributeType::ALTERNATE_SERVER,
-    AttributeType::FINGERPRINT,
-];
 
 /// A peer of a small neighbourhood: hosts that may be reached, in both families, and hosts that may not, among them
 /// the server itself.
@@ -144,7 +114,7 @@ fn attribute(input: &mut Input<'_>, pen: &Pen<'_>, writer: &mut Writer<'_>) {
             });
         }
         13 => writer.attribute(AttributeType::NONCE, pen.nonce),
-        14 => writer.attribute(input.choose(&TYPES), input.bytes()),
+        14 => writer.attribute(input.choose(&KNOWN), input.bytes()),
         _ => writer.attribute(AttributeType(input.word()), input.bytes()),
     }
 }

@@ -13,6 +13,7 @@ mod book;
 mod engine;
 mod input;
 mod kit;
+mod known;
 mod message;
 mod oracle;
 
