@@ -6,5 +6,7 @@
 pub mod long_term;
 pub mod opaque_string;
 pub mod rest;
+pub mod scheme;
 
 pub use long_term::LongTermKey;
+pub use scheme::{Scheme, Seal};

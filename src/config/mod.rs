@@ -4,6 +4,7 @@
 //! `resolve` turns those into a [`Config`]. Everybody reads [`Config`]; it reads nobody.
 
 pub mod args;
+mod auth;
 pub mod error;
 mod load;
 pub mod options;
@@ -18,11 +19,11 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 pub use args::{Command, Serve, parse_command_line};
+pub use auth::{Auth, AuthMode, RawKeys, User, UserSecret};
 pub use error::{Problem, Problems, Warning};
 pub use load::{Loaded, SEARCH, load, load_searching, load_text};
 pub use profile::Profile;
 pub use resolve::{is_example_secret, short_secret};
-use zeroize::Zeroizing;
 
 /// Everything the server was told, resolved: values are in range, contradictions are gone.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,71 +105,6 @@ impl External {
         }
         self.single.iter().copied().find(|ip| ip.is_ipv4() == local.is_ipv4()).unwrap_or(local)
     }
-}
-
-/// Who may allocate, and how long challenges live.
-#[derive(Clone, PartialEq)]
-pub struct Auth {
-    /// The kind of credentials asked for.
-    pub mode: AuthMode,
-    /// The realm of challenges; never empty when credentials are asked for.
-    pub realm: String,
-    /// Static users.
-    pub users: Vec<User>,
-    /// Shared secrets of time-limited credentials; any of them may have signed.
-    pub secrets: Vec<String>,
-    /// Stands between timestamp and user in a time-limited name.
-    pub separator: char,
-    /// How far ahead the timestamp of a time-limited name may lie; none: no bound.
-    pub timestamp_ahead_secs_max: Option<u64>,
-    /// An allocation ends with the time-limited credential it was made with.
-    pub strict_expiry: bool,
-    /// How long a nonce lives; 0: for ever.
-    pub nonce_lifetime_secs: u32,
-    /// A file that holds one more secret; made on first start when missing.
-    pub secret_file: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Auth")
-            .field("mode", &self.mode)
-            .field("realm", &self.realm)
-            .field("users", &self.users.len())
-            .field("secrets", &self.secrets.len())
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a client must show before it may allocate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMode {
-    /// Nobody may: the server answers Binding requests only.
-    StunOnly,
-    /// Anybody may (`no-auth`, said explicitly).
-    Anonymous,
-    /// Long-term credentials (RFC 8489 section 9.2) of static users.
-    LongTerm,
-    /// Time-limited credentials made from a shared secret (TURN REST).
-    SharedSecret,
-}
-
-/// A static user.
-#[derive(Clone, PartialEq, Eq)]
-pub struct User {
-    /// The USERNAME.
-    pub name: String,
-    /// What the user's key is made of.
-    pub secret: UserSecret,
-}
-
-/// What a user's long-term key is made of.
-#[derive(Clone, PartialEq, Eq)]
-pub enum UserSecret {
-    /// A password, wiped when it is dropped.
-    Password(Zeroizing<String>),
-    /// The keys themselves, MD5 of `name:realm:password`: one that was configured, or all that a password makes.
-    Keys(Vec<[u8; 16]>),
 }
 
 /// Certificate chain and key, PEM.

@@ -104,6 +104,7 @@ pub(super) struct Raw {
     pub(super) separator: Placed<char>,
     pub(super) realm: Option<Placed<String>>,
     pub(super) strict_expiry: Placed<bool>,
+    pub(super) sha256: Placed<bool>,
     pub(super) stale_nonce: Placed<u32>,
 
     pub(super) cert: Option<Placed<PathBuf>>,

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::error::{Place, nearest};
 use super::options::Kind;
 use super::raw::{ExternalForm, Placed, Setting, Value};
-use super::{ExternalPair, IpRange, Problem, Profile, User, UserSecret};
+use super::{ExternalPair, IpRange, Problem, Profile, RawKeys, User, UserSecret};
 
 impl Setting {
     /// `value` with the place of this setting.
@@ -183,7 +183,7 @@ impl Setting {
         }
         let secret = match secret.strip_prefix("0x") {
             None => UserSecret::Password(secret.to_owned().into()),
-            Some(digits) => UserSecret::Keys(vec![key(digits).ok_or_else(|| {
+            Some(digits) => UserSecret::Keys(vec![key(digits).map(RawKeys::md5_only).ok_or_else(|| {
                 self.problem(format_args!("the key of {name:?} is not exactly 32 hex digits after 0x"))
                     .hint("the key is MD5(name:realm:password); a password must not start with 0x")
             })?]),

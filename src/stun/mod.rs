@@ -13,6 +13,8 @@ pub mod fingerprint;
 pub mod header;
 pub mod integrity;
 pub mod message;
+pub mod password_algorithm;
+pub mod security_features;
 pub mod writer;
 
 pub use attribute::AttributeType;
@@ -21,4 +23,6 @@ pub use error_code::ErrorCode;
 pub use header::{Class, MessageType, Method, TransactionId};
 pub use integrity::{IntegrityKey, IntegrityKeySha256};
 pub use message::{Message, ParseError};
+pub use password_algorithm::PasswordAlgorithm;
+pub use security_features::SecurityFeatures;
 pub use writer::{Full, Writer};

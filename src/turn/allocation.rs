@@ -14,7 +14,7 @@ use super::event::Traffic;
 use super::io::{ClientPath, RelayGrant};
 use super::permission::Permissions;
 use super::time::Mono;
-use crate::auth::LongTermKey;
+use crate::auth::{LongTermKey, Scheme, Seal};
 use crate::stun::TransactionId;
 
 /// Names an allocation of one worker; a later one in the same place has another generation.
@@ -58,8 +58,17 @@ pub struct Owner {
     pub user: Arc<[u8]>,
     /// The key; none when anonymous.
     pub key: Option<Arc<LongTermKey>>,
+    /// How the request was signed with it.
+    pub scheme: Scheme,
     /// Whose quota it counts for.
     pub quota: Option<Arc<[u8]>>,
+}
+
+impl Owner {
+    /// Signs answers to the request; none when anonymous.
+    pub fn seal(&self) -> Option<Seal<'_>> {
+        self.key.as_ref().map(|key| key.seal(self.scheme))
+    }
 }
 
 /// A relayed transport address.

@@ -8,8 +8,12 @@ use super::io::RelayGrant;
 use super::limits::ANSWER_LEN_MAX;
 use super::settings::Settings;
 use super::time::UnixTime;
+use crate::auth::Seal;
 use crate::config::ReasonPhrases;
-use crate::stun::{AttributeType, Class, ErrorCode, IntegrityKey, Message, MessageType, Method, TransactionId, Writer};
+use crate::stun::{
+    AttributeType, Class, ErrorCode, Message, MessageType, Method, PasswordAlgorithm, SecurityFeatures, TransactionId,
+    Writer,
+};
 
 /// SOFTWARE, when it is switched on.
 const SOFTWARE: &str = concat!("turnserver-", env!("CARGO_PKG_VERSION"));
@@ -106,7 +110,7 @@ pub(super) struct Reply<'a> {
     pub(super) settings: &'a Settings,
     pub(super) head: Head,
     /// Signs the answer; none before authentication.
-    pub(super) key: Option<&'a IntegrityKey>,
+    pub(super) seal: Option<Seal<'a>>,
 }
 
 impl Reply<'_> {
@@ -146,13 +150,17 @@ impl Reply<'_> {
             writer.error_code(code, self.with_phrase());
             writer.attribute(AttributeType::NONCE, &nonce);
             writer.attribute(AttributeType::REALM, self.settings.config.auth.realm.as_bytes());
+            // RFC 8489 section 9.2.5: a client gives up where the nonce announces a list that is not there.
+            if self.settings.nonces.features().contain(SecurityFeatures::PASSWORD_ALGORITHMS) {
+                writer.attribute(AttributeType::PASSWORD_ALGORITHMS, &PasswordAlgorithm::LIST);
+            }
         });
     }
 
     fn with_phrase(&self) -> bool {
         match self.settings.config.protocol.reason_phrases {
             ReasonPhrases::Never => false,
-            ReasonPhrases::Signed => self.key.is_some(),
+            ReasonPhrases::Signed => self.seal.is_some(),
             ReasonPhrases::Always => true,
         }
     }
@@ -164,8 +172,8 @@ impl Reply<'_> {
         if self.settings.config.protocol.software {
             writer.attribute(AttributeType::SOFTWARE, SOFTWARE.as_bytes());
         }
-        if let Some(key) = self.key {
-            writer.integrity(key);
+        if let Some(seal) = &self.seal {
+            seal.sign(&mut writer);
         }
         if self.head.fingerprint || self.settings.config.protocol.fingerprint {
             writer.fingerprint();

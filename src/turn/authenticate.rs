@@ -1,32 +1,25 @@
 //! Who asks: the long-term credential mechanism (RFC 8489 section 9.2.4), in the order of checks the project decided.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::address::RequestId;
 use super::allocation::{AllocationId, Owner};
 use super::answer::{AnswerBuf, Head, Reject, Success};
+use super::claims::Claimed;
 use super::client::Request;
 use super::drop_reason::DropReason;
 use super::event::Event;
 use super::io::{Credit, LookUpUser, Output, UserRecord, Verdict};
-use super::limits::{KEY_REREAD, NAME_LEN_MAX, PARKED_LEN_MAX};
+use super::limits::{KEY_REREAD, PARKED_LEN_MAX};
 use super::nonce::NonceAge;
 use super::parked::{NoRoom, Parked, Waiting};
 use super::request::dispatch;
 use super::server::Server;
 use super::settings::Midway;
 use super::time::Now;
-use crate::auth::LongTermKey;
-use crate::auth::opaque_string::prepare;
+use crate::auth::{LongTermKey, Scheme};
 use crate::config::AuthMode;
 use crate::stun::{AttributeType, ErrorCode, Message, Method};
-
-/// What a request claims, before anything is looked up.
-struct Claimed<'a> {
-    user: Cow<'a, [u8]>,
-    age: NonceAge,
-}
 
 impl Server {
     /// A request that needs a user.
@@ -41,14 +34,14 @@ impl Server {
             return self.conclude(now, &request, None, outcome, answer);
         }
         if self.settings.config.auth.mode == AuthMode::Anonymous {
-            let anonymous = Owner { user: Arc::from([]), key: None, quota: None };
+            let anonymous = Owner { user: Arc::from([]), key: None, scheme: Scheme::Unnamed, quota: None };
             return self.serve(now, &request, existing, anonymous, answer);
         }
         let claimed = match self.claims(&request, now) {
             Ok(claimed) => claimed,
             Err(reject) => return self.refuse(now, &request, None, reject, answer),
         };
-        match self.owner_by_allocation(&request, existing, &claimed.user, now) {
+        match self.owner_by_allocation(&request, existing, &claimed, now) {
             Known::Is(owner) if claimed.age == NonceAge::Fresh => self.serve(now, &request, existing, owner, answer),
             Known::Is(_) => self.refuse(now, &request, None, Reject::Challenge(ErrorCode::STALE_NONCE), answer),
             Known::IsNot => self.refuse_credentials(now, &request, &claimed.user, None, answer),
@@ -106,57 +99,22 @@ impl Server {
         }
     }
 
-    /// Steps that need no look-up: what is missing, and whose the nonce is.
-    fn claims<'a>(&self, request: &Request<'_, 'a>, now: Now) -> Result<Claimed<'a>, Reject> {
-        let message = request.message;
-        if !message.has(AttributeType::MESSAGE_INTEGRITY) {
-            return Err(Reject::Challenge(ErrorCode::UNAUTHENTICATED));
-        }
-        let value = |kind: AttributeType| message.value(kind).filter(|value| value.len() <= NAME_LEN_MAX);
-        let (Some(realm), Some(nonce)) = (value(AttributeType::REALM), value(AttributeType::NONCE)) else {
-            return Err(ErrorCode::BAD_REQUEST.into());
-        };
-        let user = match (message.has(AttributeType::USERNAME), message.has(AttributeType::USERHASH)) {
-            (true, false) => Some(value(AttributeType::USERNAME).ok_or(ErrorCode::BAD_REQUEST)?),
-            (false, true) => None,
-            _ => return Err(ErrorCode::BAD_REQUEST.into()),
-        };
-        // No state, and no look-up, before the client showed that it gets what is sent to its address.
-        let age = self.settings.nonces.judge(nonce, now.wall, &request.path.tuple);
-        if age == NonceAge::Foreign {
-            return Err(Reject::Challenge(ErrorCode::STALE_NONCE));
-        }
-        let is_ours = *prepare(realm) == *self.settings.config.auth.realm.as_bytes();
-        // User names are not offered hashed, so no hash names a user.
-        let user = user.filter(|_| is_ours).ok_or(Reject::Challenge(ErrorCode::UNAUTHENTICATED))?;
-        Ok(Claimed { user: self.name_of(user), age })
-    }
-
-    /// The name a USERNAME stands for. A time-limited one is what its maker signed, byte for byte; any other is compared
-    /// as RFC 8489 section 14.3 says.
-    fn name_of<'a>(&self, user: &'a [u8]) -> Cow<'a, [u8]> {
-        match self.settings.config.auth.mode {
-            AuthMode::SharedSecret => Cow::Borrowed(user),
-            _ => prepare(user),
-        }
-    }
-
     /// Tries the key of the allocation this client has.
     fn owner_by_allocation(
         &mut self,
         request: &Request<'_, '_>,
         existing: Option<AllocationId>,
-        user: &[u8],
+        claimed: &Claimed<'_>,
         now: Now,
     ) -> Known {
         let allocation = existing.and_then(|id| self.allocations.get_mut(id));
         // An allocation that ended must not vouch for a credential that ended as well.
         let Some(allocation) = allocation.filter(|held| !held.is_expired(now.mono)) else { return Known::LookUp };
-        let Some(key) = allocation.owner.key.as_ref().filter(|_| *allocation.owner.user == *user) else {
+        let Some(key) = allocation.owner.key.as_ref().filter(|_| *allocation.owner.user == *claimed.user) else {
             return Known::LookUp;
         };
-        if request.message.verify_integrity(key.integrity()) {
-            return Known::Is(allocation.owner.clone());
+        if key.verifies(request.message, claimed.scheme) {
+            return Known::Is(Owner { scheme: claimed.scheme, ..allocation.owner.clone() });
         }
         // The password may have changed; but wrong ones must not become a load on the user database.
         if now.mono < allocation.key_reread_at {
@@ -197,7 +155,7 @@ impl Server {
         let nobody =
             || UserRecord { keys: vec![Arc::new(LongTermKey::from_raw([0; 16]))], quota: Arc::from([]), usable: false };
         let record = record.unwrap_or_else(nobody);
-        let key = record.keys.iter().find(|key| request.message.verify_integrity(key.integrity())).cloned();
+        let key = record.keys.iter().find(|key| key.verifies(request.message, claimed.scheme)).cloned();
         let user: Arc<[u8]> = (*claimed.user).into();
         let Some(key) = key.filter(|_| record.usable) else {
             return self.refuse_credentials(now, request, &claimed.user, Some(user), answer);
@@ -211,7 +169,7 @@ impl Server {
         {
             allocation.owner.key = Some(Arc::clone(&key));
         }
-        let owner = Owner { user, key: Some(key), quota: Some(record.quota) };
+        let owner = Owner { user, key: Some(key), scheme: claimed.scheme, quota: Some(record.quota) };
         self.serve(now, request, existing, owner, answer)
     }
 
@@ -226,7 +184,8 @@ impl Server {
     ) -> Verdict {
         let allocation = existing.and_then(|id| self.allocations.get(id));
         // RFC 8656 section 5: only the user who made an allocation may change it.
-        let is_other = allocation.is_some_and(|held| held.owner.user != caller.user && !held.is_expired(now.mono));
+        let is_other = |owner: &Owner| owner.user != caller.user || caller.scheme.is_downgrade_from(owner.scheme);
+        let is_other = allocation.is_some_and(|held| is_other(&held.owner) && !held.is_expired(now.mono));
         let outcome = if is_other {
             Err(ErrorCode::WRONG_CREDENTIALS.into())
         } else if request.message.has_unknown_required() {
@@ -238,7 +197,7 @@ impl Server {
         if let Err(Reject::Code(code)) = outcome {
             self.tell_refused(request, code, Some(Arc::clone(&caller.user)));
         }
-        self.conclude(now, request, caller.key.as_deref(), outcome, answer)
+        self.conclude(now, request, caller.seal(), outcome, answer)
     }
 
     pub(super) fn refuse(

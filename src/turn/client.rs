@@ -7,7 +7,7 @@ use super::gather::{Prefix, Suffix};
 use super::io::{ClientPath, Credit, Destination, Forward, Output, Transmit, Verdict};
 use super::server::Server;
 use super::time::Now;
-use crate::auth::LongTermKey;
+use crate::auth::Seal;
 use crate::config::AuthMode;
 use crate::stun::channel_data::CHANNEL_HEADER_LEN;
 use crate::stun::{ChannelData, Class, ErrorCode, Message, Method, ParseError};
@@ -86,8 +86,8 @@ impl Server {
         }
     }
 
-    pub(super) fn reply<'a>(&'a self, head: Head, key: Option<&'a LongTermKey>) -> Reply<'a> {
-        Reply { settings: &self.settings, head, key: key.map(LongTermKey::integrity) }
+    pub(super) fn reply<'a>(&'a self, head: Head, seal: Option<Seal<'a>>) -> Reply<'a> {
+        Reply { settings: &self.settings, head, seal }
     }
 
     /// Turns a method's outcome into its answer.
@@ -95,13 +95,14 @@ impl Server {
         &mut self,
         now: Now,
         request: &Request<'_, '_>,
-        key: Option<&LongTermKey>,
+        seal: Option<Seal<'_>>,
         outcome: Result<Success, Reject>,
         answer: &mut AnswerBuf,
     ) -> Verdict {
         use rand_chacha::rand_core::RngCore;
         let salt = self.rng.next_u32();
-        let reply = self.reply(Head::of(request.message), key);
+        let is_signed = seal.is_some();
+        let reply = self.reply(Head::of(request.message), seal);
         match &outcome {
             Ok(Success::Parked) => return Verdict::Drop(DropReason::Parked),
             Ok(Success::Replayed) => {}
@@ -113,7 +114,7 @@ impl Server {
                 reply.challenge(*code, now.wall, salt, &request.path.tuple, answer);
             }
         }
-        let earned = key.is_some() || matches!(outcome, Ok(Success::Replayed));
+        let earned = is_signed || matches!(outcome, Ok(Success::Replayed));
         Verdict::Respond(if earned { Credit::Authenticated } else { Credit::Unauthenticated })
     }
 

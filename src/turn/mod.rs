@@ -12,6 +12,7 @@ mod authenticate;
 pub mod budget;
 pub mod channel;
 mod check;
+mod claims;
 mod client;
 pub mod drop_reason;
 mod ending;

@@ -10,9 +10,13 @@ use sha2::Sha256;
 use super::address::FiveTuple;
 use super::limits::NONCE_AHEAD_SECS;
 use super::time::UnixTime;
+use crate::stun::SecurityFeatures;
 
-/// Length of a nonce in characters.
+/// Length of a nonce in characters, without the features it may announce.
 pub const NONCE_LEN: usize = 28;
+
+/// Length of the longest nonce.
+const NONCE_LEN_MAX: usize = SecurityFeatures::PREFIX_LEN + NONCE_LEN;
 
 const VERSION: u8 = 1;
 const MAC_LEN: usize = 12;
@@ -29,6 +33,38 @@ pub enum NonceAge {
     Foreign,
 }
 
+/// A nonce.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nonce {
+    text: [u8; NONCE_LEN_MAX],
+    len: usize,
+}
+
+impl Nonce {
+    fn new(features: SecurityFeatures, own: &[u8; NONCE_LEN]) -> Nonce {
+        let prefix = features.prefix();
+        let prefix = if features == SecurityFeatures::NONE { &[][..] } else { &prefix };
+        let mut nonce = Nonce { text: [0; NONCE_LEN_MAX], len: prefix.len() + own.len() };
+        nonce.text[..prefix.len()].copy_from_slice(prefix);
+        nonce.text[prefix.len()..nonce.len].copy_from_slice(own);
+        nonce
+    }
+}
+
+impl std::ops::Deref for Nonce {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
+}
+
+impl std::fmt::Debug for Nonce {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Nonce({})", String::from_utf8_lossy(self))
+    }
+}
+
 /// Makes and judges nonces; every worker has the same keys.
 #[derive(Clone)]
 pub struct Nonces {
@@ -36,6 +72,7 @@ pub struct Nonces {
     previous: Option<Hmac<Sha256>>,
     realm: String,
     lifetime_secs: u32,
+    features: SecurityFeatures,
 }
 
 impl std::fmt::Debug for Nonces {
@@ -48,29 +85,42 @@ impl Nonces {
     /// Nonces under `key`; what `previous` made is still accepted. A lifetime of 0 never ends.
     pub fn new(key: &[u8; 32], previous: Option<&[u8; 32]>, realm: &str, lifetime_secs: u32) -> Nonces {
         let keyed = |key: &[u8; 32]| Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
-        Nonces { current: keyed(key), previous: previous.map(keyed), realm: realm.to_owned(), lifetime_secs }
+        let (current, previous) = (keyed(key), previous.map(keyed));
+        Nonces { current, previous, realm: realm.to_owned(), lifetime_secs, features: SecurityFeatures::NONE }
+    }
+
+    /// The same, announcing a list of password algorithms or not. A nonce keeps its word, whatever later ones announce.
+    pub fn listing_algorithms(self, lists: bool) -> Nonces {
+        let features = if lists { SecurityFeatures::PASSWORD_ALGORITHMS } else { SecurityFeatures::NONE };
+        Nonces { features, ..self }
+    }
+
+    /// What a nonce made now announces.
+    pub fn features(&self) -> SecurityFeatures {
+        self.features
     }
 
     /// A nonce for a client; `salt` is random, so that no two are equal.
-    pub fn mint(&self, now: UnixTime, salt: u32, tuple: &FiveTuple) -> [u8; NONCE_LEN] {
+    pub fn mint(&self, now: UnixTime, salt: u32, tuple: &FiveTuple) -> Nonce {
         let mut raw = [0; RAW_LEN];
         raw[0] = VERSION;
         raw[1..5].copy_from_slice(&(now.0 as u32).to_be_bytes());
         raw[5..9].copy_from_slice(&salt.to_be_bytes());
-        let mac = self.mac(&self.current, &raw, tuple).finalize().into_bytes();
+        let mac = self.mac(&self.current, &raw, self.features, tuple).finalize().into_bytes();
         raw[9..].copy_from_slice(&mac[..MAC_LEN]);
         let mut text = [0; NONCE_LEN];
         let written = URL_SAFE_NO_PAD.encode_slice(raw, &mut text);
         debug_assert_eq!(written, Ok(NONCE_LEN));
-        text
+        Nonce::new(self.features, &text)
     }
 
     /// Judges the NONCE of a request, without state.
     pub fn judge(&self, nonce: &[u8], now: UnixTime, tuple: &FiveTuple) -> NonceAge {
+        let (features, nonce) = SecurityFeatures::split_off(nonce);
         let mut raw = [0; RAW_LEN + 2];
         let decoded = nonce.len() == NONCE_LEN && URL_SAFE_NO_PAD.decode_slice(nonce, &mut raw) == Ok(RAW_LEN);
         let raw = &raw[..RAW_LEN];
-        let is_ours = |key: &Hmac<Sha256>| self.mac(key, raw, tuple).verify_truncated_left(&raw[9..]).is_ok();
+        let is_ours = |key: &Hmac<Sha256>| self.mac(key, raw, features, tuple).verify_truncated_left(&raw[9..]).is_ok();
         if !decoded || raw[0] != VERSION || !(is_ours(&self.current) || self.previous.as_ref().is_some_and(is_ours)) {
             return NonceAge::Foreign;
         }
@@ -83,8 +133,9 @@ impl Nonces {
     }
 
     /// Binds a nonce to realm and client address; over UDP to the port as well, as a source address alone can be forged.
-    /// Not over streams: one client's connections share a nonce (RFC 6062 opens a second one).
-    fn mac(&self, key: &Hmac<Sha256>, raw: &[u8], tuple: &FiveTuple) -> Hmac<Sha256> {
+    /// Not over streams: one client's connections share a nonce (RFC 6062 opens a second one). And to what it announces, so
+    /// that nobody takes that away (RFC 8489 section 16.1.3). No two of these have equal lengths.
+    fn mac(&self, key: &Hmac<Sha256>, raw: &[u8], features: SecurityFeatures, tuple: &FiveTuple) -> Hmac<Sha256> {
         let mut mac = key.clone();
         mac.update(&raw[..9]);
         mac.update(&(self.realm.len() as u64).to_be_bytes());
@@ -95,6 +146,9 @@ impl Nonces {
         }
         if !tuple.transport.is_stream() {
             mac.update(&tuple.client.port().to_be_bytes());
+        }
+        if features != SecurityFeatures::NONE {
+            mac.update(&features.bits());
         }
         mac
     }

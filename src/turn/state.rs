@@ -12,7 +12,8 @@ use super::io::Output;
 use super::permission::Permissions;
 use super::server::{Server, Timer};
 use super::time::Mono;
-use crate::auth::LongTermKey;
+use crate::auth::{LongTermKey, Scheme};
+use crate::config::RawKeys;
 use crate::stun::TransactionId;
 
 /// Everything a [`Server`] holds but parked look-ups, which their clients repeat. It contains users' keys.
@@ -28,7 +29,8 @@ struct SavedAllocation {
     tuple: FiveTuple,
     link: LinkId,
     user: Box<[u8]>,
-    key: Option<[u8; 16]>,
+    key: Option<RawKeys>,
+    scheme: Scheme,
     quota: Option<Box<[u8]>>,
     relays: [Option<Relay>; 2],
     permissions: Permissions,
@@ -68,7 +70,8 @@ impl Server {
             tuple: allocation.tuple,
             link: allocation.link,
             user: (*allocation.owner.user).into(),
-            key: allocation.owner.key.as_ref().map(|key| *key.raw()),
+            key: allocation.owner.key.as_ref().map(|key| *key.raws()),
+            scheme: allocation.owner.scheme,
             quota: allocation.owner.quota.as_ref().map(|quota| (**quota).into()),
             relays: allocation.relays,
             permissions: allocation.permissions.clone(),
@@ -96,7 +99,8 @@ impl Server {
                 link: saved.link,
                 owner: Owner {
                     user: saved.user.into(),
-                    key: saved.key.map(|raw| Arc::new(LongTermKey::from_raw(raw))),
+                    key: saved.key.map(|raw| Arc::new(LongTermKey::from_raws(raw))),
+                    scheme: saved.scheme,
                     quota: saved.quota.map(Into::into),
                 },
                 relays: saved.relays,

@@ -105,7 +105,8 @@ pub(super) fn settings(
     Settings {
         config: Arc::clone(config),
         policy: PeerPolicy::new(&config.peers, own),
-        nonces: Nonces::new(&secrets.nonce_key, previous, &auth.realm, auth.nonce_lifetime_secs),
+        nonces: Nonces::new(&secrets.nonce_key, previous, &auth.realm, auth.nonce_lifetime_secs)
+            .listing_algorithms(auth.sha256),
         listeners,
         hooks,
     }

@@ -32,7 +32,7 @@ pub fn seal(auth: &mut Auth) {
     auth.realm = prepared(&auth.realm);
     for user in &mut auth.users {
         user.name = prepared(&user.name);
-        user.secret = UserSecret::Keys(keys_of(user, &auth.realm).iter().map(|key| *key.raw()).collect());
+        user.secret = UserSecret::Keys(keys_of(user, &auth.realm).iter().map(|key| *key.raws()).collect());
     }
 }
 
@@ -43,7 +43,7 @@ fn prepared(text: &str) -> String {
 fn keys_of(user: &User, realm: &str) -> Vec<LongTermKey> {
     match &user.secret {
         UserSecret::Password(password) => LongTermKey::candidates(user.name.as_bytes(), realm.as_bytes(), password),
-        UserSecret::Keys(raw) => raw.iter().copied().map(LongTermKey::from_raw).collect(),
+        UserSecret::Keys(raw) => raw.iter().copied().map(LongTermKey::from_raws).collect(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use turnserver::auth::LongTermKey;
+use turnserver::auth::{LongTermKey, Scheme};
 use turnserver::stun::address::decode_xor;
 use turnserver::stun::{AttributeType, Class, ErrorCode, Message, Method};
 
@@ -102,6 +102,16 @@ impl Reply {
 
     pub(crate) fn is_signed_by(&self, key: &LongTermKey) -> bool {
         self.message().verify_integrity(key.integrity())
+    }
+
+    /// Whether an integrity attribute is there that the answer to a request of `scheme` has, and no other one.
+    pub(crate) fn is_sealed(&self, key: &LongTermKey, scheme: Scheme) -> bool {
+        let integrities = [AttributeType::MESSAGE_INTEGRITY, AttributeType::MESSAGE_INTEGRITY_SHA256];
+        let expected = match scheme {
+            Scheme::Unnamed => [true, false],
+            Scheme::Named(_) => [false, true],
+        };
+        integrities.map(|kind| self.has(kind)) == expected && key.verifies(&self.message(), scheme)
     }
 
     fn addresses(&self, kind: AttributeType) -> Vec<SocketAddr> {

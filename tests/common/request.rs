@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use turnserver::auth::LongTermKey;
+use turnserver::auth::{LongTermKey, Scheme};
 use turnserver::stun::address::encode_xor;
-use turnserver::stun::{AttributeType, Class, MessageType, Method, TransactionId, Writer};
+use turnserver::stun::{AttributeType, Class, MessageType, Method, PasswordAlgorithm, TransactionId, Writer};
 
 use super::client::TestClient;
 use super::reply::Reply;
@@ -20,6 +20,7 @@ pub(crate) struct Request<'c> {
     behind_integrity: Vec<(AttributeType, Vec<u8>)>,
     is_signed: bool,
     key: Option<LongTermKey>,
+    schemes: Vec<Scheme>,
     username: Option<Vec<u8>>,
     realm: Option<Vec<u8>>,
     nonce: Option<Vec<u8>>,
@@ -37,6 +38,7 @@ impl<'c> Request<'c> {
             behind_integrity: Vec::new(),
             is_signed: true,
             key: None,
+            schemes: vec![Scheme::Unnamed],
             username: None,
             realm: None,
             nonce: None,
@@ -127,6 +129,19 @@ impl<'c> Request<'c> {
         self
     }
 
+    /// Signed as whoever names this password algorithm signs, and naming it.
+    pub(crate) fn naming(self, algorithm: PasswordAlgorithm) -> Self {
+        self.attribute(AttributeType::PASSWORD_ALGORITHMS, &PasswordAlgorithm::LIST)
+            .attribute(AttributeType::PASSWORD_ALGORITHM, &algorithm.encode())
+            .signed_as(&[Scheme::Named(algorithm)])
+    }
+
+    /// With the integrity attribute of each of these schemes, in this order.
+    pub(crate) fn signed_as(mut self, schemes: &[Scheme]) -> Self {
+        self.schemes = schemes.to_vec();
+        self
+    }
+
     pub(crate) fn username(mut self, username: &[u8]) -> Self {
         self.username = Some(username.to_vec());
         self
@@ -181,7 +196,8 @@ impl<'c> Request<'c> {
         if wants(AttributeType::MESSAGE_INTEGRITY) {
             let name = self.username.as_ref().unwrap_or(&client.name);
             let default = || LongTermKey::derive(name, REALM.as_bytes(), &client.password);
-            writer.integrity(self.key.clone().unwrap_or_else(default).integrity());
+            let key = self.key.clone().unwrap_or_else(default);
+            self.schemes.iter().for_each(|scheme| key.seal(*scheme).sign(writer));
         }
     }
 

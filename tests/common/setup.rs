@@ -174,7 +174,8 @@ impl Setup {
                 self.previous_key.as_ref(),
                 &config.auth.realm,
                 config.auth.nonce_lifetime_secs,
-            ),
+            )
+            .listing_algorithms(config.auth.sha256),
             listeners,
             hooks: Hooks::default(),
         })

@@ -1,6 +1,6 @@
 //! Who may allocate, which credentials win, what is too weak, and that no secret is ever shown.
 
-use turnserver::config::{AuthMode, Command, UserSecret};
+use turnserver::config::{AuthMode, Command, RawKeys, UserSecret};
 
 use crate::{config, count, load_line, load_toml, parse, problems, toml_config, warnings};
 
@@ -32,7 +32,7 @@ fn a_user_is_split_at_the_first_colon() {
     let [alice, bob, carol] = &config.auth.users[..] else { panic!("three users") };
     assert!(alice.name == "alice" && alice.secret == UserSecret::Password("pass:word".to_owned().into()));
     let key = [0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
-    assert!(bob.name == "bob" && bob.secret == UserSecret::Keys(vec![key]));
+    assert!(bob.name == "bob" && bob.secret == UserSecret::Keys(vec![RawKeys::md5_only(key)]));
     assert!(carol.name == "@c@h" && carol.secret == UserSecret::Password("0".to_owned().into()));
 }
 

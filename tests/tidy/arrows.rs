@@ -8,7 +8,7 @@ use super::tree::{Finding, Source};
 /// randomness and epoll stand below whoever has threads.
 const MODULES: &[(&str, &[&str])] = &[
     ("stun", &[]),
-    ("auth", &["stun"]),
+    ("auth", &["stun", "config"]),
     ("config", &[]),
     ("turn", &["stun", "auth", "config"]),
     ("userdb", &["auth", "turn", "config"]),

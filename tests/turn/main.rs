@@ -15,6 +15,7 @@ mod nonce;
 mod own_net;
 mod own_peers;
 mod parked;
+mod password_algorithms;
 mod permission;
 mod policy;
 mod ports;

@@ -66,6 +66,14 @@ pub(super) static OPTIONS: &[Definition] = &[
         ..AUTH
     },
     Definition {
+        name: "sha256",
+        default: by_profile("true", "false", "true"),
+        doc: "Offer SHA-256 beside MD5 and SHA-1 to clients of RFC 8489.",
+        more: "Others go on as they are used to. Not offered where a user is given by an MD5 key.",
+        apply: |raw, it| it.switch().map(|on| raw.sha256 = it.at(on)),
+        ..AUTH
+    },
+    Definition {
         name: "lt-cred-mech",
         short: Some('a'),
         doc: "Ask for long-term credentials of static users.",

@@ -55,10 +55,12 @@ pub(super) fn auth(raw: &Raw, rules: &Rules, found: &mut Found) -> Auth {
     let users = users(raw, found);
     let mode = mode(raw, rules, found);
     let challenges = matches!(mode, AuthMode::LongTerm | AuthMode::SharedSecret);
+    let users = if mode == AuthMode::LongTerm { users } else { Vec::new() };
     Auth {
         mode,
         realm: realm(raw, challenges, rules, found),
-        users: if mode == AuthMode::LongTerm { users } else { Vec::new() },
+        sha256: sha256(raw, &users, found),
+        users,
         secrets: if mode == AuthMode::SharedSecret { secrets } else { Vec::new() },
         separator: raw.separator.value,
         timestamp_ahead_secs_max: rules.timestamp_ahead_secs_max,
@@ -162,6 +164,19 @@ fn mode(raw: &Raw, rules: &Rules, found: &mut Found) -> AuthMode {
         }
         (None, None) => stun_only(raw, rules, found),
     }
+}
+
+/// Whether SHA-256 is offered: a client takes it where it is, so that every user must have such a key.
+fn sha256(raw: &Raw, users: &[User], found: &mut Found) -> bool {
+    let is_md5_only = |user: &&User| matches!(user.secret, UserSecret::Keys(_));
+    let md5_only = users.iter().find(is_md5_only).filter(|_| raw.sha256.value);
+    if let Some(user) = md5_only
+        && raw.sha256.is_set()
+    {
+        let message = format!("sha256: not offered, for of {:?} only an MD5 key is given", user.name);
+        found.doubtful(&raw.sha256.place, message, "give the password instead");
+    }
+    raw.sha256.value && md5_only.is_none()
 }
 
 /// Whatever asks for time-limited credentials, by its place.

@@ -160,7 +160,7 @@ impl Server {
         self.settings.hooks.midway(Midway::Opened, &path.tuple);
         let allocated = Allocated { relays, mapped: path.tuple.client, lifetime_secs, token: reserves, missing };
         let mut answer = std::mem::take(&mut self.late_answer);
-        self.reply(head, owner.key.as_deref()).success(&Success::Allocated(allocated), &mut answer);
+        self.reply(head, owner.seal()).success(&Success::Allocated(allocated), &mut answer);
         self.late_answer = answer;
 
         let expires = now.mono.plus_secs(lifetime_secs);
@@ -208,7 +208,7 @@ impl Server {
 
     fn answer_refused(&mut self, path: ClientPath, head: Head, owner: &Owner, code: ErrorCode) {
         let mut answer = std::mem::take(&mut self.late_answer);
-        self.reply(head, owner.key.as_deref()).error(code, &mut answer);
+        self.reply(head, owner.seal()).error(code, &mut answer);
         self.late_answer = answer;
         self.transmit_late(path, Credit::Authenticated);
     }

@@ -110,7 +110,8 @@ fn assemble(profile: Profile, mode: AuthMode) -> Kit {
     listeners().iter().for_each(|listener| own.add_relay(listener.ip(), &config.relay.external));
     let settings = Settings {
         policy: PeerPolicy::new(&config.peers, own),
-        nonces: Nonces::new(&[0x5A; 32], None, REALM, config.auth.nonce_lifetime_secs),
+        nonces: Nonces::new(&[0x5A; 32], None, REALM, config.auth.nonce_lifetime_secs)
+            .listing_algorithms(config.auth.sha256),
         listeners: listeners().into(),
         hooks: Hooks::default(),
         config: Arc::new(config),
