@@ -1,7 +1,8 @@
 //! T12, T13, T25: what a message holds twice, behind its seal, or between its attributes.
 
+use turnserver::auth::Scheme;
 use turnserver::config::Profile;
-use turnserver::stun::{AttributeType, Method, TransactionId};
+use turnserver::stun::{AttributeType, Method, PasswordAlgorithm, TransactionId};
 use turnserver::turn::DropReason;
 use turnserver::turn::address::Transport;
 
@@ -39,9 +40,11 @@ fn t12_what_stands_behind_message_integrity_does_not_exist() {
         assert_eq!(client.received(), [], "{profile}");
         // A comprehension-required attribute that nobody knows is not seen there either.
         assert_eq!(client.request(Method::REFRESH).behind(AttributeType(0x7F00), &[]).code(), 200, "{profile}");
-        // RFC 8489 section 14.5: MESSAGE-INTEGRITY-SHA256 may stand there.
-        let both = client.request(Method::REFRESH).behind(AttributeType::MESSAGE_INTEGRITY_SHA256, &[7; 32]);
+        // RFC 8489 sections 9.2.4 and 14.5: MESSAGE-INTEGRITY-SHA256 may stand there, and then is what counts.
+        let both = client.request(Method::REFRESH).signed_as(&[Scheme::Unnamed, Scheme::Named(PasswordAlgorithm::Md5)]);
         assert_eq!(both.code(), 200, "{profile}");
+        let wrong = client.request(Method::REFRESH).behind(AttributeType::MESSAGE_INTEGRITY_SHA256, &[7; 32]);
+        assert_eq!(wrong.code(), 401, "{profile}");
     }
 }
 

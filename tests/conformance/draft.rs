@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use turnserver::auth::LongTermKey;
+use turnserver::auth::{LongTermKey, Scheme};
 use turnserver::stun::address::encode_xor;
-use turnserver::stun::{AttributeType, Class, Message, MessageType, Method, TransactionId, Writer};
+use turnserver::stun::{AttributeType, Class, Message, MessageType, Method, PasswordAlgorithm, TransactionId, Writer};
 
 use crate::target::Person;
 
@@ -19,6 +19,7 @@ pub(crate) struct Draft {
     left_out: Vec<AttributeType>,
     replaced: Vec<(AttributeType, Vec<u8>)>,
     key: Option<LongTermKey>,
+    pub(crate) scheme: Scheme,
     pub(crate) is_signed: bool,
     has_fingerprint: bool,
 }
@@ -53,6 +54,7 @@ impl Draft {
             left_out: Vec::new(),
             replaced: Vec::new(),
             key: None,
+            scheme: Scheme::Unnamed,
             is_signed: class == Class::Request && method != Method::BINDING,
             has_fingerprint: false,
         }
@@ -120,6 +122,13 @@ impl Draft {
         self
     }
 
+    /// Naming SHA-256, and signed by MESSAGE-INTEGRITY-SHA256 alone.
+    pub(crate) fn by_sha256(mut self) -> Draft {
+        self.scheme = Scheme::Named(PasswordAlgorithm::Sha256);
+        self.with(AttributeType::PASSWORD_ALGORITHMS, &PasswordAlgorithm::LIST)
+            .with(AttributeType::PASSWORD_ALGORITHM, &PasswordAlgorithm::Sha256.encode())
+    }
+
     /// Signed with another key.
     pub(crate) fn signed_with(mut self, key: LongTermKey) -> Draft {
         self.key = Some(key);
@@ -167,7 +176,7 @@ impl Draft {
             }
         }
         if !self.left_out.contains(&AttributeType::MESSAGE_INTEGRITY) {
-            writer.integrity(self.key.clone().unwrap_or_else(|| credentials.key()).integrity());
+            self.key.clone().unwrap_or_else(|| credentials.key()).seal(self.scheme).sign(writer);
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use turnserver::auth::LongTermKey;
+use turnserver::auth::{LongTermKey, Scheme};
 use turnserver::stun::{AttributeType, ChannelData, ChannelNumber, Class, Message, Method};
 
 use crate::draft::{Credentials, Draft, is_of};
@@ -260,7 +260,8 @@ impl Drop for Probe {
 }
 
 /// What holds for every answer to `draft`: RFC 8489 sections 5 (method, cookie), 14 (zero padding), 14.7 (FINGERPRINT holds
-/// and is last), and, to a signed request, 9.2.4: signed as well. A challenge is not, and what is said before or without a
+/// and is last), and, to a signed request, 9.2.4: signed as well, in the way it
+/// asks for. A challenge is not, and what is said before or without a
 /// look at the user (400, 500) need not be; other servers may know more exceptions.
 pub(crate) fn judge(reply: &Reply, draft: &Draft, key: Option<&LongTermKey>) {
     let message = reply.message();
@@ -274,11 +275,17 @@ pub(crate) fn judge(reply: &Reply, draft: &Draft, key: Option<&LongTermKey>) {
         assert!(message.fingerprint_holds(), "FINGERPRINT holds");
     }
     let is_challenge = matches!(reply.code(), 401 | 438);
-    let is_signed = message.has(AttributeType::MESSAGE_INTEGRITY);
+    let seals =
+        [AttributeType::MESSAGE_INTEGRITY, AttributeType::MESSAGE_INTEGRITY_SHA256].map(|kind| message.has(kind));
+    let [is_signed, is_other] = match draft.scheme {
+        Scheme::Unnamed => seals,
+        Scheme::Named(_) => [seals[1], seals[0]],
+    };
+    assert!(!is_other, "an answer has the integrity attribute that its request asks for");
     if let Some(key) = key.filter(|_| !is_challenge) {
         let may_be_bare = matches!(reply.code(), 400 | 500) || !Target::get().is_ours();
         assert!(is_signed || may_be_bare, "an answer {} to a signed request is signed", reply.code());
-        assert!(!is_signed || message.verify_integrity(key.integrity()), "MESSAGE-INTEGRITY of an answer holds");
+        assert!(!is_signed || key.verifies(&message, draft.scheme), "the integrity of an answer holds");
     }
 }
 

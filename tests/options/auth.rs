@@ -113,6 +113,30 @@ pub(crate) fn an_allocation_may_end_with_its_credential() {
     }
 }
 
+pub(crate) fn sha256_is_offered() {
+    let offers = |args: &[&str]| {
+        let server = Launch::new(&["--user=alice:pw-3817", "--realm=r.example"]).and(args).start();
+        let challenge = unauthenticated_allocate(&server);
+        let announces = challenge.text(AttributeType::NONCE).starts_with("obMatJos2gAAA");
+        assert_eq!(challenge.has(AttributeType::PASSWORD_ALGORITHMS), announces, "{args:?}");
+        assert_eq!(
+            Client::udp(server.addr).with_user("alice", "pw-3817").allocate().code(),
+            0,
+            "{args:?}: MD5 goes on"
+        );
+        announces
+    };
+    assert_eq!((offers(&["--sha256"]), offers(&[])), (true, false), "coturn's profile");
+    assert_eq!((offers(&["--profile=default"]), offers(&["--profile=default", "--sha256=off"])), (true, false));
+    // A client takes SHA-256 where it is offered, and here nobody knows such a key.
+    let key = LongTermKey::derive(b"carol", b"r.example", b"carols-own");
+    let digits: String = key.raw().iter().map(|byte| format!("{byte:02x}")).collect();
+    let user = format!("--user=carol:0x{digits}");
+    assert!(!offers(&["--sha256", &user]) && !offers(&["--profile=default", &user]));
+    let told = Launch::new(&["--realm=r.example", "--sha256", &user]).start();
+    assert_eq!(told.log.count(&["WARN", "sha256: not offered", "carol"]), 1);
+}
+
 pub(crate) fn lt_cred_mech_asks_for_credentials() {
     let asks = Launch::new(&["--lt-cred-mech", "--realm=r.example"]).start();
     assert_eq!(unauthenticated_allocate(&asks).code(), 401, "without users there is a challenge, and nobody meets it");

@@ -82,6 +82,7 @@ options! {
     "use-auth-secret" => auth::use_auth_secret_puts_static_users_out_of_force,
     "static-auth-secret" => auth::every_static_auth_secret_makes_credentials,
     "rest-api-separator" => auth::the_separator_stands_between_time_and_name,
+    "sha256" => auth::sha256_is_offered,
     "strict-expiry" => auth::an_allocation_may_end_with_its_credential,
     "lt-cred-mech" => auth::lt_cred_mech_asks_for_credentials,
     "user" => auth::users_have_passwords_or_keys,

@@ -1,5 +1,6 @@
 //! The codec: a reader and a writer of messages against tables, test vectors, properties and another codec.
 
+mod algorithms;
 mod differential;
 #[path = "../fuzz/targets/known.rs"]
 mod known;

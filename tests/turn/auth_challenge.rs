@@ -15,11 +15,14 @@ fn allocate(client: &TestClient) -> Request<'_> {
 
 /// 401 or 438 as our rules has it: realm, a nonce, unsigned, nothing of the user.
 fn assert_challenge(reply: &Reply, code: u16) {
-    let kinds = [AttributeType::ERROR_CODE, AttributeType::NONCE, AttributeType::REALM];
-    assert_eq!((reply.code(), reply.kinds()), (code, kinds.to_vec()));
+    let mut kinds = vec![AttributeType::ERROR_CODE, AttributeType::NONCE, AttributeType::REALM];
+    let lists_algorithms = reply.nonce().is_some_and(|nonce| nonce.starts_with(b"obMatJos2"));
+    kinds.extend(lists_algorithms.then_some(AttributeType::PASSWORD_ALGORITHMS));
+    assert_eq!((reply.code(), reply.kinds()), (code, kinds));
     assert_eq!(reply.realm().as_deref(), Some(REALM.as_bytes()));
-    // Our rules: 72 bytes and the padded realm.
-    assert!(reply.bytes().len() <= 72 + REALM.len().next_multiple_of(4), "{} bytes", reply.bytes().len());
+    // Our rules: 72 bytes and the padded realm; 112 where algorithms are offered.
+    let bound = if lists_algorithms { 112 } else { 72 };
+    assert!(reply.bytes().len() <= bound + REALM.len().next_multiple_of(4), "{} bytes", reply.bytes().len());
 }
 
 // AUTH-001, AUTH-025, AUTH-026, STUN-018
@@ -37,7 +40,6 @@ fn a_request_without_integrity_is_challenged_whatever_it_holds() {
                 request().attribute(AttributeType::USERNAME, b"alice"),
                 request().attribute(AttributeType::USERHASH, &[1; 32]),
                 request().attribute(AttributeType::LIFETIME, &[1]),
-                request().attribute(AttributeType::MESSAGE_INTEGRITY_SHA256, &[1; 32]),
             ];
             for case in cases {
                 assert_challenge(&case.once().expect("an answer"), 401);
@@ -72,6 +74,8 @@ fn integrity_without_the_rest_is_a_bad_request_that_says_nothing() {
             let reply = allocate(&client).without(missing).once().expect("an answer");
             assert_eq!((reply.code(), reply.kinds()), (400, vec![AttributeType::ERROR_CODE]), "{missing:?}");
         }
+        let alone = allocate(&client).bare().attribute(AttributeType::MESSAGE_INTEGRITY_SHA256, &[1; 32]);
+        assert_eq!(alone.code(), 400, "the other integrity attribute");
         assert_eq!(world.lookups(), 0);
     }
 }
@@ -355,11 +359,14 @@ fn answers_stay_small_with_the_longest_realm() {
 // Our rules: 401 takes 72 bytes and the padded realm, FINGERPRINT counted.
 #[test]
 fn a_401_is_as_short_as_it_can_be() {
-    let client = World::of(Profile::Default).client();
-    let bare = allocate(&client).bare().once().expect("an answer");
-    assert_eq!(bare.bytes().len(), 64 + REALM.len().next_multiple_of(4));
-    let with_fingerprint = allocate(&client).bare().fingerprint().once().expect("an answer");
-    assert_eq!(with_fingerprint.bytes().len(), 72 + REALM.len().next_multiple_of(4));
+    // A nonce that announces algorithms is longer by 16, their list takes 12.
+    for (profile, len) in [(Profile::Coturn, 64), (Profile::Default, 64 + 16 + 12)] {
+        let client = World::of(profile).client();
+        let bare = allocate(&client).bare().once().expect("an answer");
+        assert_eq!(bare.bytes().len(), len + REALM.len().next_multiple_of(4));
+        let with_fingerprint = allocate(&client).bare().fingerprint().once().expect("an answer");
+        assert_eq!(with_fingerprint.bytes().len(), len + 8 + REALM.len().next_multiple_of(4));
+    }
 }
 
 // AUTH-030: nobody is asked for credentials where the operator said so.

@@ -72,6 +72,7 @@ pub(super) fn auth_007_a_wrong_integrity_is_challenged() {
         judge(&reply, &Draft::allocate(), None);
         is_challenge(&reply, 401);
     }
+    wrong_sha256(&mut probe);
     // REQUESTED-TRANSPORT is the first attribute; its last byte has no meaning but is covered.
     let mut bytes = probe.bytes(&Draft::allocate());
     bytes[27] ^= 1;
@@ -82,6 +83,22 @@ pub(super) fn auth_007_a_wrong_integrity_is_challenged() {
     sealed[at] ^= 1;
     probe.is_mute(&sealed);
     assert_eq!(probe.code(&Draft::allocate()), 0, "and the right one is taken");
+}
+
+/// The same for MESSAGE-INTEGRITY-SHA256, where it is offered.
+fn wrong_sha256(probe: &mut Probe) {
+    if !probe.ask(&Draft::allocate().bare()).has(AttributeType::PASSWORD_ALGORITHMS) {
+        return;
+    }
+    for bit in 0..256 {
+        let mut bytes = probe.bytes(&Draft::allocate().by_sha256());
+        let at = bytes.len() - 32 + bit / 8;
+        bytes[at] ^= 1 << (bit % 8);
+        is_challenge(&probe.ask_bytes(&bytes).expect("an answer"), 401);
+    }
+    let mut bytes = probe.bytes(&Draft::allocate().by_sha256());
+    bytes[27] ^= 1;
+    is_challenge(&probe.ask_bytes(&bytes).expect("an answer"), 401);
 }
 
 /// A wrong length in the header is no message at all, or one that is challenged.

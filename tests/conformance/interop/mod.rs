@@ -1,11 +1,13 @@
 //! Section 25: what known clients need.
 
+mod clients;
 mod habits;
 mod hot_path;
 mod load;
 mod segments;
 
 use crate::row::{Section, rows};
+use clients::*;
 use habits::*;
 use hot_path::*;
 use load::*;
@@ -13,6 +15,7 @@ use segments::*;
 
 pub(crate) const SECTION: Section = Section {
     rows: rows![
+        wire int_001_a_list_of_algorithms_harms_nobody,
         configured int_002_answers_come_in_time_under_load,
         wire int_003_bursts_are_served,
         configured int_004_send_is_about_as_fast_as_channel_data,
@@ -23,6 +26,6 @@ pub(crate) const SECTION: Section = Section {
         configured int_009_a_short_peak_is_served_late_not_refused,
     ],
     partly: &[],
-    later: &[("INT-001", "SHA-256 credentials: PASSWORD-ALGORITHMS in a 401")],
+    later: &[],
     left_out: &[],
 };

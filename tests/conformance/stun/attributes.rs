@@ -6,6 +6,7 @@ use super::vectors;
 use crate::draft::Draft;
 use crate::peer::Peer;
 use crate::probe::Probe;
+use crate::row::not_asked;
 use crate::target::Target;
 use crate::wire::Reply;
 
@@ -141,6 +142,40 @@ pub(super) fn stun_023_of_repeated_attributes_the_first_counts() {
     let first =
         Draft::allocate().with(AttributeType::USERNAME, name).instead(AttributeType::USERNAME, b"nobody-at-all");
     assert_eq!(probe.code(&first), 0);
+}
+
+/// Right and wrong: a value that is seen, and a seal that does not count.
+pub(super) fn stun_025_attributes_behind_message_integrity_sha256_are_ignored() {
+    let mut probe = Probe::udp();
+    if !probe.ask(&Draft::allocate().bare()).has(AttributeType::PASSWORD_ALGORITHMS) {
+        not_asked("it does not offer SHA-256");
+    }
+    let allocate = || Draft::allocate().by_sha256();
+    let mut parities = [0; 2];
+    for _ in 0..64 {
+        let draft = allocate().behind(AttributeType::EVEN_PORT, &[0x80]);
+        let mut probe = Probe::udp();
+        let reply = probe.ask(&draft.behind(AttributeType::LIFETIME, &3000_u32.to_be_bytes()));
+        assert_eq!((reply.code(), reply.lifetime()), (0, 600), "and the default lifetime");
+        assert!(!reply.has(AttributeType::RESERVATION_TOKEN), "no reservation");
+        parities[usize::from(reply.relayed().port() % 2)] += 1;
+        assert_eq!(probe.code(&Draft::request(Method::REFRESH).by_sha256().lifetime(0)), 0);
+    }
+    assert!(parities[1] > 0, "of 64 ports some are odd: {parities:?}");
+    let even = probe.ask(&allocate().with(AttributeType::EVEN_PORT, &[0x80]));
+    assert!(even.has(AttributeType::RESERVATION_TOKEN) && even.relayed().port() % 2 == 0, "before it, it counts");
+    let refresh = || Draft::request(Method::REFRESH).by_sha256();
+    let reply =
+        probe.ask(&refresh().behind(AttributeType::MESSAGE_INTEGRITY, &[7; 20]).behind(AttributeType(0x7F00), b""));
+    assert_eq!(reply.code(), 0, "a wrong MESSAGE-INTEGRITY behind it");
+    let credentials = probe.challenged().clone();
+    let mut wrong = refresh().bytes(Some(&credentials));
+    let last = wrong.len() - 1;
+    wrong[last] ^= 1;
+    let reply = probe.ask_bytes(&wrong).expect("an answer");
+    assert_eq!(reply.code(), 401, "its own value counts");
+    let reply = probe.ask(&refresh().fingerprint());
+    assert!(reply.code() == 0 && reply.has(AttributeType::FINGERPRINT), "but FINGERPRINT is seen there");
 }
 
 pub(super) fn stun_024_attributes_behind_message_integrity_are_ignored() {

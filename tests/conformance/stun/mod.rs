@@ -41,6 +41,7 @@ pub(crate) const SECTION: Section = Section {
         wire stun_022_padding_is_zero_and_ignored,
         wire stun_023_of_repeated_attributes_the_first_counts,
         wire stun_024_attributes_behind_message_integrity_are_ignored,
+        wire stun_025_attributes_behind_message_integrity_sha256_are_ignored,
         wire stun_026_long_user_names_are_parsed,
         wire stun_027_long_realms_and_nonces_are_parsed,
         wire stun_028_error_codes_are_well_formed,
@@ -54,7 +55,7 @@ pub(crate) const SECTION: Section = Section {
         wire stun_036_transaction_ids_of_indications_are_random,
         wire stun_037_a_known_value_of_a_wrong_size_is_refused,
     ],
-    partly: &[("STUN-034", "PASSWORD-ALGORITHMS in challenges: SHA-256; MOBILITY-TICKET in answers: mobility")],
-    later: &[("STUN-025", "MESSAGE-INTEGRITY-SHA256 offered to clients")],
+    partly: &[("STUN-034", "MOBILITY-TICKET in answers: mobility")],
+    later: &[],
     left_out: &[],
 };
