@@ -1,7 +1,6 @@
 //! How much of something there is in a span of time: unauthenticated answers per source, wrong passwords per source and
 //! name (both decided in the engine, which all workers share), new peers per allocation and per user, lines of the log.
 
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,8 +10,6 @@ use super::time::Mono;
 use crate::config::Rate;
 
 const BUCKETS: usize = 4096;
-/// Buckets of one worker's users.
-const USERS: usize = 1024;
 
 /// How a token bucket fills (the generic cell rate algorithm): all that is known of a bucket is when it is full again.
 #[derive(Clone, Copy, Debug)]
@@ -91,27 +88,6 @@ impl Budget {
     fn take_from(&self, hash: u64, now: Mono) -> bool {
         let next = |full_at: u64| self.refill.take(Mono(full_at), 1, now).map(|next| next.0);
         self.bucket(hash).fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
-    }
-}
-
-/// Buckets of one thread, of which many may be taken at once: a fixed table as well.
-#[derive(Debug)]
-pub struct Buckets {
-    full_at: Box<[Mono]>,
-    keys: RandomState,
-}
-
-impl Buckets {
-    /// A table in which every bucket is full; `seed` keys the hash.
-    pub fn new(seed: [u64; 4]) -> Buckets {
-        let keys = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
-        Buckets { full_at: vec![Mono(0); USERS].into(), keys }
-    }
-
-    /// When the bucket of `whose` is full again.
-    pub fn of(&mut self, whose: impl Hash) -> &mut Mono {
-        let place = self.keys.hash_one(whose) as usize % USERS;
-        &mut self.full_at[place]
     }
 }
 

@@ -11,6 +11,9 @@ pub const PEERS_PER_REQUEST_MAX: usize = 64;
 /// New peers that all allocations of a user may be given together, as a multiple of what one may.
 pub const USER_PEERS_FACTOR: u32 = 8;
 
+/// Users whose new peers are counted together, per worker, while they wait for more.
+pub const USER_PEERS_MAX: usize = 65_536;
+
 /// Requests waiting for an answer of the world, per worker: more than there may be look-ups, so that a user database
 /// that does not answer leaves room for those who need none.
 pub const PARKED_MAX: usize = LOOK_UPS_MAX + 1024;

@@ -34,6 +34,7 @@ pub mod settings;
 mod state;
 pub mod time;
 pub mod timers;
+mod user_peers;
 
 pub use answer::AnswerBuf;
 pub use drop_reason::DropReason;

@@ -9,13 +9,13 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use super::address::{ReservationToken, WorkerId};
 use super::allocation::{AllocationId, Allocations};
 use super::answer::AnswerBuf;
-use super::budget::Buckets;
 use super::event::{EndReason, Event};
 use super::io::{Answer, Direction, Output, Path, Verdict};
 use super::parked::{Parked, ParkedRequests, Waiting};
 use super::settings::Settings;
 use super::time::{Mono, Now};
 use super::timers::Wheel;
+use super::user_peers::UserPeers;
 
 /// The STUN/TURN server of one worker.
 ///
@@ -32,7 +32,7 @@ pub struct Server {
     pub(super) timers: Wheel<Timer>,
     pub(super) outputs: VecDeque<Output>,
     /// New peers of users, in all their allocations.
-    pub(super) user_peers: Buckets,
+    pub(super) user_peers: UserPeers,
     /// For answers to requests that waited.
     pub(super) late_answer: Box<AnswerBuf>,
     /// The allocation whose turn it is where many have theirs one after the other, should it make the core panic.
@@ -52,7 +52,7 @@ impl Server {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let mut hash_keys = || std::array::from_fn(|_| rng.next_u64());
         let (allocations, parked) = (Allocations::new(hash_keys()), ParkedRequests::new(hash_keys()));
-        let user_peers = Buckets::new(hash_keys());
+        let user_peers = UserPeers::new(hash_keys());
         Server {
             settings,
             worker,

@@ -162,7 +162,7 @@ fn t35_what_is_counted_does_not_grow_with_names() {
             client.send_bytes(&named(b"alice", format!("realm-{number}").as_bytes(), &nonce));
             let peer = std::net::SocketAddr::from((number.to_be_bytes(), 7));
             client.send(peer, b"nobody permitted that");
-            if number.is_multiple_of(40) {
+            if number.is_multiple_of(20) {
                 assert_eq!(client.refresh(600).code(), 0);
                 client.pending_bytes();
             }

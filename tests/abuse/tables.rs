@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use turnserver::auth::rest;
 use turnserver::config::Profile;
 use turnserver::stun::Method;
 use turnserver::turn::Event;
 
-use crate::world::{BOB, Setup, TestClient, World, sock};
+use crate::world::{BOB, Setup, TestClient, WALL_START, World, sock};
 
 /// The peer of a number, in public space.
 fn peer(index: u32) -> SocketAddr {
@@ -95,6 +96,27 @@ fn t20_making_allocations_anew_does_not_speed_up_a_scan() {
         assert_eq!(scan(&alice, 200), 7 * 64, "{profile}: of 480 in the next minute");
         assert_eq!(scan(&|| world.client().named(BOB), 200), 8 * 64, "{profile}: somebody else");
     }
+}
+
+/// However many users there are, no two of them share what they may.
+#[test]
+fn t20_who_scans_has_nobody_else_refused() {
+    const SECRET: &str = "a-secret-of-many-users-3";
+    let world = Setup::of(Profile::Default).secrets(&[SECRET]).build();
+    let user = |name: &str| {
+        let name = format!("{}:{name}", WALL_START + 3600);
+        let password = rest::password(SECRET.as_bytes(), name.as_bytes());
+        let client = world.client().login(name.as_bytes(), password.as_bytes());
+        client.allocate().expect("an allocation");
+        client
+    };
+    let scan = (0..9).filter(|round| {
+        let list: Vec<SocketAddr> = (64 * round..64 * (round + 1)).map(peer).collect();
+        user("scanner").permit(&list) == 200
+    });
+    assert_eq!(scan.count(), 8);
+    let refused = (0..3000).filter(|number| user(&format!("innocent-{number}")).permit(&[peer(1)]) != 200).count();
+    assert_eq!(refused, 0);
 }
 
 /// Where nobody has a name, an address stands for whoever is there.

@@ -30,7 +30,7 @@ pub(super) fn chan_015_a_datagram_shorter_than_it_says_is_discarded() {
 
 pub(super) fn chan_016_of_a_longer_datagram_only_the_length_counts() {
     let mut scene = scene();
-    scene.probe.send_bytes(b"\x40\x00\x00\x05fivexxx");
+    scene.probe.send_bytes(b"\x40\x00\x00\x05fivexxxx");
     scene.peer_gets(b"fivex");
 }
 
