@@ -10,6 +10,7 @@ mod load;
 pub mod options;
 pub mod profile;
 pub mod raw;
+mod redirect;
 mod resolve;
 mod toml;
 mod value;
@@ -23,6 +24,7 @@ pub use auth::{Auth, AuthMode, RawKeys, User, UserSecret};
 pub use error::{Problem, Problems, Warning};
 pub use load::{Loaded, SEARCH, load, load_searching, load_text};
 pub use profile::Profile;
+pub use redirect::Redirect;
 pub use resolve::{is_example_secret, short_secret};
 
 /// Everything the server was told, resolved: values are in range, contradictions are gone.
@@ -42,6 +44,8 @@ pub struct Config {
     pub peers: Peers,
     /// Bounds that an operator may move.
     pub limits: Limits,
+    /// Servers that clients are sent to.
+    pub redirect: Redirect,
     /// Choices where clients or coturn differ from the RFCs.
     pub protocol: Protocol,
     /// The process around the server.
@@ -63,6 +67,19 @@ pub struct Listen {
     pub tcp: bool,
     /// TLS clients are served (when there is a certificate).
     pub tls: bool,
+}
+
+impl Listen {
+    /// The ports of streams; with a certificate (`certified`) those of TLS as well. That of UDP is among them.
+    pub(crate) fn ports(&self, certified: bool) -> Vec<u16> {
+        let tls = (self.tls && certified && self.tls_port != self.port).then_some(self.tls_port);
+        std::iter::once(self.port).chain(tls).collect()
+    }
+
+    /// Whether nobody but this machine is listened to.
+    pub(crate) fn is_loopback(&self) -> bool {
+        !self.ips.is_empty() && self.ips.iter().all(IpAddr::is_loopback)
+    }
 }
 
 /// Where relayed transport addresses come from.

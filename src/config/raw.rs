@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use zeroize::Zeroize;
@@ -124,6 +124,11 @@ pub(super) struct Raw {
     pub(super) unauthorized_ratelimit_rps: Placed<u32>,
     pub(super) auth_failures_per_minute: Placed<u32>,
     pub(super) new_peers_per_minute: Placed<u32>,
+
+    pub(super) alternate_servers: Vec<Placed<SocketAddr>>,
+    pub(super) tls_alternate_servers: Vec<Placed<SocketAddr>>,
+    pub(super) udp_alternate_servers: Vec<Placed<SocketAddr>>,
+    pub(super) tcp_alternate_servers: Vec<Placed<SocketAddr>>,
 
     pub(super) rfc5766_channel_numbers: Placed<bool>,
     pub(super) channel_extends_permission: Placed<bool>,

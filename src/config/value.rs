@@ -2,7 +2,7 @@
 //!
 //! Every refusal names the option, its place, what was expected and, unless the option holds a secret, what was found.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -132,6 +132,19 @@ impl Setting {
         let text = self.filled()?;
         parse_ip(text)
             .ok_or_else(|| self.refuse("an IP address").hint("192.0.2.1 or 2001:db8::1; host names are not looked up"))
+    }
+
+    /// A server's address; `port` where none is written.
+    pub(super) fn server(&self, port: u16) -> Result<SocketAddr, Problem> {
+        let text = self.filled()?;
+        let server = match parse_ip(text) {
+            Some(ip) => Some(SocketAddr::new(ip, port)),
+            None => text.parse::<SocketAddr>().ok(),
+        };
+        let server = server.ok_or_else(|| {
+            self.refuse("IP or IP:PORT").hint("192.0.2.1:3478 or [2001:db8::1]:3478; host names are not looked up")
+        })?;
+        Ok(SocketAddr::new(server.ip().to_canonical(), server.port()))
     }
 
     pub(super) fn external(&self) -> Result<ExternalForm, Problem> {

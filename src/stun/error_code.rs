@@ -24,6 +24,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// Another server is to be asked (RFC 8489 section 10).
+    TRY_ALTERNATE = 300, "Try Alternate";
     /// Malformed, or contradictory.
     BAD_REQUEST = 400, "Bad Request";
     /// No, or wrong, credentials.

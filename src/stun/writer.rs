@@ -59,6 +59,13 @@ impl<'b> Writer<'b> {
         self.attribute(kind, &encoded[..len]);
     }
 
+    /// Appends an address as it is, as MAPPED-ADDRESS and ALTERNATE-SERVER have it (RFC 8489 sections 14.1 and 14.15).
+    pub fn address(&mut self, kind: AttributeType, value: SocketAddr) {
+        let mut encoded = [0; 20];
+        let len = address::encode(value, &mut encoded);
+        self.attribute(kind, &encoded[..len]);
+    }
+
     /// Appends ERROR-CODE, with the code's phrase when asked.
     pub fn error_code(&mut self, code: ErrorCode, with_phrase: bool) {
         const PHRASE_LEN_MAX: usize = 60;

@@ -6,6 +6,7 @@ use super::address::{Family, FiveTuple, ReservationToken};
 use super::drop_reason::DropReason;
 use super::io::RelayGrant;
 use super::limits::ANSWER_LEN_MAX;
+use super::redirect::Alternate;
 use super::settings::Settings;
 use super::time::UnixTime;
 use crate::auth::Seal;
@@ -95,6 +96,8 @@ pub(super) enum Reject {
     Challenge(ErrorCode),
     /// 420, naming the attributes.
     UnknownAttributes,
+    /// With 300, naming another server.
+    Redirected(Alternate),
     /// With silence.
     Silent(DropReason),
 }
@@ -133,6 +136,16 @@ impl Reply<'_> {
         self.write(Class::Error, answer, |writer| {
             writer.error_code(ErrorCode::UNKNOWN_ATTRIBUTE, self.with_phrase());
             writer.unknown_attributes(message.unknown_required());
+        });
+    }
+
+    /// 300 (RFC 8489 section 10).
+    pub(super) fn try_alternate(&self, alternate: &Alternate, answer: &mut AnswerBuf) {
+        self.write(Class::Error, answer, |writer| {
+            writer.error_code(ErrorCode::TRY_ALTERNATE, self.with_phrase());
+            for server in [Some(alternate.first), alternate.second].into_iter().flatten() {
+                writer.address(AttributeType::ALTERNATE_SERVER, server);
+            }
         });
     }
 

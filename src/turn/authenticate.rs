@@ -13,6 +13,7 @@ use super::io::{Credit, LookUpUser, Output, UserRecord, Verdict};
 use super::limits::{KEY_REREAD, PARKED_LEN_MAX};
 use super::nonce::NonceAge;
 use super::parked::{NoRoom, Parked, Waiting};
+use super::redirect::Alternate;
 use super::request::dispatch;
 use super::server::Server;
 use super::settings::Midway;
@@ -32,6 +33,10 @@ impl Server {
         let existing = self.allocations.of_tuple(&request.path.tuple);
         if let Some(outcome) = self.mismatch_before_authentication(&request, existing, now, answer) {
             return self.conclude(now, &request, None, outcome, answer);
+        }
+        if let Some(alternate) = self.alternate_before_authentication(&request) {
+            self.tell_refused(&request, ErrorCode::TRY_ALTERNATE, None);
+            return self.conclude(now, &request, None, Err(Reject::Redirected(alternate)), answer);
         }
         if self.settings.config.auth.mode == AuthMode::Anonymous {
             let anonymous = Owner { user: Arc::from([]), key: None, scheme: Scheme::Unnamed, quota: None };
@@ -97,6 +102,14 @@ impl Server {
             }
             _ => Some(Err(ErrorCode::ALLOCATION_MISMATCH.into())),
         }
+    }
+
+    /// coturn sends clients elsewhere before it asks who they are. Otherwise a 300 is an answer to whoever showed a valid
+    /// password, and is signed (RFC 8489 section 14.8), so that nobody else can lead clients away.
+    fn alternate_before_authentication(&mut self, request: &Request<'_, '_>) -> Option<Alternate> {
+        let is_allocate = request.message.kind().method == Method::ALLOCATE;
+        let comes_first = is_allocate && self.settings.config.protocol.coturn_errors;
+        comes_first.then(|| self.alternate_for(&request.path.tuple)).flatten()
     }
 
     /// Tries the key of the allocation this client has.
@@ -194,8 +207,12 @@ impl Server {
             self.settings.hooks.midway(Midway::Serving, &request.path.tuple);
             dispatch(self, now, request, &caller, answer)
         };
-        if let Err(Reject::Code(code)) = outcome {
-            self.tell_refused(request, code, Some(Arc::clone(&caller.user)));
+        match outcome {
+            Err(Reject::Code(code)) => self.tell_refused(request, code, Some(Arc::clone(&caller.user))),
+            Err(Reject::Redirected(_)) => {
+                self.tell_refused(request, ErrorCode::TRY_ALTERNATE, Some(Arc::clone(&caller.user)));
+            }
+            _ => {}
         }
         self.conclude(now, request, caller.seal(), outcome, answer)
     }

@@ -110,6 +110,7 @@ impl Server {
             Err(Reject::Silent(reason)) => return Verdict::Drop(*reason),
             Err(Reject::Code(code)) => reply.error(*code, answer),
             Err(Reject::UnknownAttributes) => reply.unknown_attributes(request.message, answer),
+            Err(Reject::Redirected(alternate)) => reply.try_alternate(alternate, answer),
             Err(Reject::Challenge(code)) => {
                 reply.challenge(*code, now.wall, salt, &request.path.tuple, answer);
             }

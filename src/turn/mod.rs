@@ -28,6 +28,7 @@ pub mod permission;
 pub mod policy;
 pub mod ports;
 pub mod quota;
+mod redirect;
 mod request;
 mod server;
 pub mod settings;

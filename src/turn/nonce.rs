@@ -73,6 +73,8 @@ pub struct Nonces {
     realm: String,
     lifetime_secs: u32,
     features: SecurityFeatures,
+    /// UDP clients may show them from another port.
+    of_any_port: bool,
 }
 
 impl std::fmt::Debug for Nonces {
@@ -86,7 +88,14 @@ impl Nonces {
     pub fn new(key: &[u8; 32], previous: Option<&[u8; 32]>, realm: &str, lifetime_secs: u32) -> Nonces {
         let keyed = |key: &[u8; 32]| Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
         let (current, previous) = (keyed(key), previous.map(keyed));
-        Nonces { current, previous, realm: realm.to_owned(), lifetime_secs, features: SecurityFeatures::NONE }
+        Nonces {
+            current,
+            previous,
+            realm: realm.to_owned(),
+            lifetime_secs,
+            features: SecurityFeatures::NONE,
+            of_any_port: false,
+        }
     }
 
     /// The same, announcing a list of password algorithms or not. A nonce keeps its word, whatever later ones announce.
@@ -98,6 +107,12 @@ impl Nonces {
     /// What a nonce made now announces.
     pub fn features(&self) -> SecurityFeatures {
         self.features
+    }
+
+    /// The same bound to the client's IP address alone (if `on`), for servers that send clients to each other: a client
+    /// shows the nonce it has to the next server, from a port of its choice.
+    pub fn of_any_port(self, on: bool) -> Nonces {
+        Nonces { of_any_port: on, ..self }
     }
 
     /// A nonce for a client; `salt` is random, so that no two are equal.
@@ -144,7 +159,7 @@ impl Nonces {
             IpAddr::V4(ip) => mac.update(&ip.octets()),
             IpAddr::V6(ip) => mac.update(&ip.octets()),
         }
-        if !tuple.transport.is_stream() {
+        if !(tuple.transport.is_stream() || self.of_any_port) {
             mac.update(&tuple.client.port().to_be_bytes());
         }
         if features != SecurityFeatures::NONE {

@@ -12,6 +12,7 @@ use super::answer::AnswerBuf;
 use super::event::{EndReason, Event};
 use super::io::{Answer, Direction, Output, Path, Verdict};
 use super::parked::{Parked, ParkedRequests, Waiting};
+use super::redirect::Turns;
 use super::settings::Settings;
 use super::time::{Mono, Now};
 use super::timers::Wheel;
@@ -33,6 +34,8 @@ pub struct Server {
     pub(super) outputs: VecDeque<Output>,
     /// New peers of users, in all their allocations.
     pub(super) user_peers: UserPeers,
+    /// Of the servers that clients are sent to.
+    pub(super) turns: Turns,
     /// For answers to requests that waited.
     pub(super) late_answer: Box<AnswerBuf>,
     /// The allocation whose turn it is where many have theirs one after the other, should it make the core panic.
@@ -63,6 +66,7 @@ impl Server {
             timers: Wheel::new(now.mono),
             outputs: VecDeque::new(),
             user_peers,
+            turns: Turns::new(worker),
             late_answer: Box::default(),
             in_turn: None,
         }

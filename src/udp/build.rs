@@ -102,11 +102,11 @@ pub(super) fn settings(
     addresses.relay.iter().for_each(|local| own.add_relay(*local, &config.relay.external));
     let auth = &config.auth;
     let previous = secrets.previous_nonce_key.as_ref();
+    let nonces = Nonces::new(&secrets.nonce_key, previous, &auth.realm, auth.nonce_lifetime_secs);
     Settings {
         config: Arc::clone(config),
         policy: PeerPolicy::new(&config.peers, own),
-        nonces: Nonces::new(&secrets.nonce_key, previous, &auth.realm, auth.nonce_lifetime_secs)
-            .listing_algorithms(auth.sha256),
+        nonces: nonces.listing_algorithms(auth.sha256).of_any_port(config.redirect.is_on()),
         listeners,
         hooks,
     }

@@ -15,7 +15,7 @@ use super::build::{build_worker, keys, settings, share, thread_count, unused_ext
 use super::checks::Descriptors;
 use super::counters::Counters;
 use super::inbox::{Inbox, Letter};
-use super::listen::{ListenPorts, StartError, refuse_foreign, system};
+use super::listen::{ListenPorts, StartError, refuse_circles, refuse_foreign, system};
 use super::wake::Wake;
 use super::worker::Worker;
 use crate::config::{Config, Peers};
@@ -88,6 +88,7 @@ impl Engine {
         let addresses = ListenAddresses::discover(&config).map_err(system("cannot read the interfaces"))?;
         let ports = ListenPorts::new(&config, &addresses)?;
         refuse_foreign(&config.relay.ips)?;
+        refuse_circles(&config, &addresses)?;
         let descriptors = Descriptors::claim(usize::from(thread_count(&config)) * ports.descriptors());
         let seed = rng::seed().map_err(|error| system("cannot read the system's randomness")(error.into()))?;
         let mut rng = ChaCha12Rng::from_seed(seed);

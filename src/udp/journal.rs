@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use tracing::{debug, info, warn};
 
 use crate::config::Rate;
+use crate::stun::ErrorCode;
 use crate::turn::Event;
 use crate::turn::address::{FiveTuple, WorkerId};
 use crate::turn::allocation::AllocationId;
@@ -70,6 +71,19 @@ impl Journal {
                 to_client_bytes = traffic.to_client_bytes,
                 "allocation ended"
             ),
+            // Not a failure: whoever counts those must not shut out clients that do as they are told.
+            Event::Refused { tuple, code: ErrorCode::TRY_ALTERNATE, user, .. } => {
+                let is_named = user.as_ref().is_some_and(|user| !user.is_empty());
+                if let Some(suppressed) = self.ration(tuple, is_named).take(tuple.client.ip(), now) {
+                    info!(
+                        transport = %tuple.transport.name(),
+                        client = %tuple.client,
+                        user = ?Text(user.as_deref().unwrap_or_default()),
+                        suppressed,
+                        "client sent to an alternate server"
+                    );
+                }
+            }
             Event::Refused { tuple, method, code, user } => {
                 // A name is told only behind a nonce of ours, except that the nameless have an empty one.
                 let is_named = user.as_ref().is_some_and(|user| !user.is_empty());

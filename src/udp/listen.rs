@@ -32,6 +32,11 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// An alternate server that is this one: its clients would be sent in a circle.
+    #[error(
+        "{0} is given as an alternate server and is this server: leave it out, or clients come back to where they are"
+    )]
+    SentToOneself(SocketAddr),
     /// Anything else the system refuses.
     #[error("{what}")]
     System {
@@ -92,6 +97,15 @@ pub(super) fn refuse_foreign(relay: &[IpAddr]) -> Result<(), StartError> {
         Ok(_) => Ok(()),
         Err(source) => Err(StartError::Relay { address: *ip, source }),
     })
+}
+
+/// Refuses to send clients to this server. What stands in the configuration was looked at already; what a wildcard, or no
+/// `listening-ip`, means is known only now.
+pub(super) fn refuse_circles(config: &Config, addresses: &ListenAddresses) -> Result<(), StartError> {
+    match config.redirect_to_oneself(&addresses.listen) {
+        Some(target) => Err(StartError::SentToOneself(target)),
+        None => Ok(()),
+    }
 }
 
 /// Names what was tried when the system refuses.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use turnserver::auth::{LongTermKey, Scheme};
-use turnserver::stun::address::decode_xor;
+use turnserver::stun::address::{decode, decode_xor};
 use turnserver::stun::{AttributeType, Class, ErrorCode, Message, Method};
 
 /// An answer to a request.
@@ -80,6 +80,13 @@ impl Reply {
     /// Its relayed addresses in order.
     pub(crate) fn relayed(&self) -> Vec<SocketAddr> {
         self.addresses(AttributeType::XOR_RELAYED_ADDRESS)
+    }
+
+    /// The servers it names in order.
+    pub(crate) fn alternates(&self) -> Vec<SocketAddr> {
+        let message = self.message();
+        let values = message.attributes().filter(|(held, _)| *held == AttributeType::ALTERNATE_SERVER);
+        values.map(|(_, value)| decode(value).expect("an address")).collect()
     }
 
     pub(crate) fn token(&self) -> Option<[u8; 8]> {

@@ -175,7 +175,8 @@ impl Setup {
                 &config.auth.realm,
                 config.auth.nonce_lifetime_secs,
             )
-            .listing_algorithms(config.auth.sha256),
+            .listing_algorithms(config.auth.sha256)
+            .of_any_port(config.redirect.is_on()),
             listeners,
             hooks: Hooks::default(),
         })

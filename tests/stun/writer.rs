@@ -1,6 +1,7 @@
 //! What the codec writes: sizes, padding, errors and their limits.
 
 use crate::raw;
+use turnserver::stun::address::decode;
 use turnserver::stun::{
     AttributeType, ChannelData, ChannelNumber, Class, ErrorCode, Full, IntegrityKey, IntegrityKeySha256, Message,
     MessageType, Method, TransactionId, Writer,
@@ -18,6 +19,7 @@ fn write_everything(buf: &mut [u8]) -> Result<usize, Full> {
     writer.unknown_attributes([AttributeType(0x7F00), AttributeType(0x7F01), AttributeType(0x7F02)].into_iter());
     writer.attribute_u32(AttributeType::LIFETIME, 600);
     writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, "[2001:db8::1]:3478".parse().expect("an address"));
+    writer.address(AttributeType::ALTERNATE_SERVER, "[2001:db8::2]:3478".parse().expect("an address"));
     writer.attribute(AttributeType::SOFTWARE, b"tests");
     writer.integrity(&IntegrityKey::new(b"key"));
     writer.integrity_sha256(&IntegrityKeySha256::new(b"key"));
@@ -142,6 +144,7 @@ fn an_error_code_has_its_phrase_when_asked() {
 #[test]
 fn every_error_code_of_the_server_comes_back() {
     for (code, number) in [
+        (ErrorCode::TRY_ALTERNATE, 300),
         (ErrorCode::BAD_REQUEST, 400),
         (ErrorCode::UNAUTHENTICATED, 401),
         (ErrorCode::FORBIDDEN, 403),
@@ -166,6 +169,23 @@ fn every_error_code_of_the_server_comes_back() {
         let value = message.value(AttributeType::ERROR_CODE).expect("ERROR-CODE");
         assert_eq!(ErrorCode::decode(value), Some(code));
         assert_eq!(&value[4..], code.phrase().as_bytes());
+    }
+}
+
+/// RFC 8489 sections 14.1 and 14.15: as it is, not XORed.
+#[test]
+fn an_alternate_server_stands_there_as_it_is() {
+    let v6: &[u8] = &[0, 2, 0x14, 0xE5, 0x20, 0x01, 0x0D, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x07];
+    for (server, value) in [("198.51.100.7:3478", &[0, 1, 0x0D, 0x96, 198, 51, 100, 7][..]), ("[2001:db8::7]:5349", v6)]
+    {
+        let server = server.parse().expect("an address");
+        let mut buf = [0xFF; 64];
+        let mut writer = Writer::new(&mut buf, REQUEST, ID);
+        writer.address(AttributeType::ALTERNATE_SERVER, server);
+        let len = writer.finish().expect("room for all");
+        let message = Message::parse(&buf[..len]).expect("a message");
+        assert_eq!(message.value(AttributeType::ALTERNATE_SERVER), Some(value));
+        assert_eq!(decode(value), Ok(server));
     }
 }
 

@@ -20,6 +20,7 @@ mod permission;
 mod policy;
 mod ports;
 mod quota;
+mod redirect;
 mod refresh;
 mod reservation;
 mod run_time;

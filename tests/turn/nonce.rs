@@ -74,6 +74,29 @@ fn a_nonce_is_of_one_client() {
     assert_eq!(judge(tcp("203.0.113.5:4000"), mapped), NonceAge::Foreign);
 }
 
+// ALT-006: where clients are sent to other servers, they come to those from other ports.
+#[test]
+fn a_nonce_may_be_of_one_address() {
+    let nonces = nonces().of_any_port(true);
+    let udp = |addr| tuple(Transport::Udp, addr);
+    for made_for in ["203.0.113.5:4000", "[2a00::1]:4000"] {
+        let nonce = nonces.mint(NOW, 1, &udp(made_for));
+        for (shown_by, age) in [
+            ("203.0.113.5:4000", NonceAge::Fresh),
+            ("203.0.113.5:4001", NonceAge::Fresh),
+            ("203.0.113.6:4000", NonceAge::Foreign),
+            ("[2a00::1]:9", NonceAge::Fresh),
+            ("[2a00::2]:4000", NonceAge::Foreign),
+        ] {
+            let is_same_family = made_for.starts_with('[') == shown_by.starts_with('[');
+            let expected = if is_same_family { age } else { NonceAge::Foreign };
+            assert_eq!(nonces.judge(&nonce, NOW, &udp(shown_by)), expected, "{made_for}, {shown_by}");
+        }
+        let strict = self::nonces().judge(&nonce, NOW, &udp(made_for));
+        assert_eq!(strict, NonceAge::Foreign, "a server that counts ports does not know it");
+    }
+}
+
 #[test]
 fn a_nonce_is_of_one_realm_and_one_key() {
     let nonce = nonces().mint(NOW, 1, &client());

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use turnserver::stun::address::decode_xor;
+use turnserver::stun::address::{decode, decode_xor};
 use turnserver::stun::{AttributeType, Class, ErrorCode, Message};
 
 /// A success or error response.
@@ -69,6 +69,13 @@ impl Reply {
     /// XOR-MAPPED-ADDRESS.
     pub(crate) fn mapped(&self) -> SocketAddr {
         self.address(AttributeType::XOR_MAPPED_ADDRESS)
+    }
+
+    /// Every ALTERNATE-SERVER, in order.
+    pub(crate) fn alternates(&self) -> Vec<SocketAddr> {
+        let message = self.message();
+        let values = message.attributes().filter(|(kind, _)| *kind == AttributeType::ALTERNATE_SERVER);
+        values.map(|(_, value)| decode(value).expect("a well-formed address")).collect()
     }
 
     fn address(&self, kind: AttributeType) -> SocketAddr {

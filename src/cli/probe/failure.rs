@@ -47,11 +47,7 @@ impl From<stun_rs::StunError> for Failure {
 /// The phrase of a code, for servers that send none.
 fn phrase_of(code: u16) -> &'static str {
     let known = ErrorCode::decode(&[0, 0, (code / 100) as u8, (code % 100) as u8]).map_or("", ErrorCode::phrase);
-    match code {
-        300 => "Try Alternate",
-        _ if known.is_empty() => "unknown error",
-        _ => known,
-    }
+    if known.is_empty() { "unknown error" } else { known }
 }
 
 impl fmt::Display for Failure {

@@ -11,6 +11,7 @@ mod listen;
 mod peers;
 mod process;
 mod protocol;
+mod redirect;
 mod relay;
 mod template;
 mod tls;
@@ -98,6 +99,8 @@ pub enum Category {
     Peers,
     /// Quotas, lifetimes and rates.
     Limits,
+    /// Servers that clients are sent to.
+    Redirect,
     /// Choices on the wire.
     Protocol,
     /// The process.
@@ -116,6 +119,7 @@ impl Category {
             Self::Tls => "TLS",
             Self::Peers => "Peers",
             Self::Limits => "Quotas, lifetimes and rates",
+            Self::Redirect => "Alternate servers",
             Self::Protocol => "Protocol",
             Self::Process => "Process",
             Self::Later => "Accepted, without effect yet",
@@ -162,13 +166,14 @@ const fn described(meaning: &'static str) -> [Preset; 3] {
     [Preset::Described(meaning); 3]
 }
 
-static TABLE: [&[Definition]; 9] = [
+static TABLE: [&[Definition]; 10] = [
     listen::OPTIONS,
     relay::OPTIONS,
     auth::OPTIONS,
     tls::OPTIONS,
     peers::OPTIONS,
     limits::OPTIONS,
+    redirect::OPTIONS,
     protocol::OPTIONS,
     process::OPTIONS,
     later::OPTIONS,

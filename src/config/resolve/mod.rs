@@ -2,6 +2,7 @@
 //! everything at once; a value that was refused before is never also reported as missing.
 
 mod auth;
+mod redirect;
 mod relay;
 
 pub use auth::{is_example_secret, short_secret};
@@ -40,6 +41,7 @@ pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
     let tls = tls(raw, &mut found);
     let listen = listen(raw, tls.is_some(), &mut found);
     let relay = relay::relay(raw, &mut found);
+    let redirect = redirect::redirect(raw, &listen, tls.is_some(), &relay.external, &mut found);
     let mut peers = peers(raw, &rules, &mut found);
     if raw.profile == Profile::Coturn {
         // coturn puts these on its white list: hosts behind the same NAT reach each other by them.
@@ -54,6 +56,7 @@ pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
         tls,
         peers,
         limits: limits(raw, &rules),
+        redirect,
         protocol: protocol(raw, &rules),
         process: process(raw),
     };

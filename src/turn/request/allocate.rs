@@ -53,6 +53,12 @@ pub(super) fn handle(
     }
     let wish = read_wish(server, message)?;
     let lifetime_secs = server.negotiate_lifetime(now, message, &caller.user)?;
+    // At whatever step the server wants (RFC 8656 section 7.2); but whoever has a token has a port here.
+    if matches!(wish, Wish::Open { .. })
+        && let Some(alternate) = server.alternate_for(&request.path.tuple)
+    {
+        return Err(Reject::Redirected(alternate));
+    }
     let reserves = match &wish {
         Wish::Open { even: Some(EvenPort::EvenAndReserve(token)), .. } => Some(*token),
         _ => None,
