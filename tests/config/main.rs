@@ -3,6 +3,7 @@
 mod args;
 mod auth;
 mod options;
+mod redirect;
 mod resolve;
 mod toml;
 

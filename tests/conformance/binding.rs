@@ -9,7 +9,7 @@ use crate::probe::Probe;
 use crate::row::{Section, rows};
 use crate::stun::vectors;
 use crate::target::Target;
-use crate::wire::{Link, Received, Reply};
+use crate::wire::{Client, Launch, Link, Received, Reply};
 use crate::world::World;
 
 pub(crate) const SECTION: Section = Section {
@@ -20,6 +20,7 @@ pub(crate) const SECTION: Section = Section {
         wire bind_004_an_indication_gets_no_answer,
         wire bind_005_udp_and_tcp_are_answered,
         wire bind_006_no_credentials_are_needed,
+        configured bind_007_nobody_is_redirected,
         wire bind_008_no_mapped_address,
         wire bind_009_attributes_of_ice_are_unknown,
         both bind_010_an_allocation_is_not_changed,
@@ -27,7 +28,7 @@ pub(crate) const SECTION: Section = Section {
         wire bind_012_the_transmit_counter_is_ignored_or_echoed,
     ],
     partly: &[],
-    later: &[("BIND-007", "ALTERNATE-SERVER redirects")],
+    later: &[],
     left_out: &[],
 };
 
@@ -88,6 +89,25 @@ fn bind_006_no_credentials_are_needed() {
         let reply = probe.ask(&wrong);
         assert_eq!((reply.code(), reply.has(AttributeType::MESSAGE_INTEGRITY)), (0, false), "over {over}");
         assert_eq!(reply.mapped(), probe.local());
+    }
+}
+
+fn bind_007_nobody_is_redirected() {
+    let elsewhere = "127.0.0.9:4000".parse().expect("an address");
+    let user = ["-a", "--realm=r", "--user=alice:secret", "--alternate-server=127.0.0.9:4000"];
+    for profile in ["default", "coturn", "hardened"] {
+        let server = Launch::new(&user).and(&[&format!("--profile={profile}")]).start();
+        for client in [Client::udp(server.addr), Client::tcp(server.addr)] {
+            let mut client = client.with_user("alice", "secret");
+            for _ in 0..2 {
+                let reply = client.binding();
+                assert_eq!((reply.code(), reply.mapped()), (0, client.local()), "{profile}");
+                assert_eq!(reply.alternates(), [], "{profile}");
+                // The redirect is on, and has not been used up.
+                let redirected = client.allocate();
+                assert_eq!((redirected.code(), redirected.alternates()), (300, vec![elsewhere]), "{profile}");
+            }
+        }
     }
 }
 

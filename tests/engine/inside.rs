@@ -7,7 +7,7 @@ use std::sync::Arc;
 use turnserver::config::{Config, load_text};
 use turnserver::stream::tls::Certificates;
 use turnserver::turn::settings::Hooks;
-use turnserver::udp::{Engine, Secrets};
+use turnserver::udp::{Engine, Secrets, StartError};
 use turnserver::userdb::{UserStore, Users};
 
 use crate::wire::free_ports;
@@ -21,6 +21,13 @@ pub(crate) fn config(lines: &str) -> (Config, SocketAddr) {
     );
     let config = load_text(&text, Path::new("test.toml")).expect("a good configuration").config;
     (config, ([127, 0, 0, 1], port).into())
+}
+
+/// Starts it, or says why not.
+pub(crate) fn try_start(config: Config) -> Result<Engine, StartError> {
+    let secrets = Secrets { nonce_key: [7; 32], previous_nonce_key: None };
+    let users = Arc::new(Users::new(&config.auth));
+    Engine::start(Arc::new(config), &secrets, Certificates::none().expect("randomness"), users)
 }
 
 /// Starts it with users from `store`, or those of the configuration, and a way into the core.

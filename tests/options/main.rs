@@ -13,6 +13,7 @@ mod listen;
 mod peers;
 mod process;
 mod protocol;
+mod redirect;
 mod relay;
 
 use std::collections::BTreeSet;
@@ -103,6 +104,10 @@ options! {
     "unauthorized-ratelimit-rps" => limits::strangers_get_so_many_answers_a_second,
     "auth-failures-per-minute" => limits::wrong_passwords_are_answered_so_often,
     "new-peers-per-minute" => limits::an_allocation_gets_so_many_new_peers,
+    "alternate-server" => redirect::allocate_is_sent_to_the_alternate_servers,
+    "tls-alternate-server" => redirect::tls_clients_have_servers_of_their_own,
+    "udp-alternate-server" => redirect::udp_clients_have_servers_of_their_own,
+    "tcp-alternate-server" => redirect::tcp_clients_have_servers_of_their_own,
     "rfc5766-channel-numbers" => protocol::upper_channel_numbers_need_to_be_opened,
     "channel-extends-permission" => protocol::a_channel_may_keep_its_permission,
     "fingerprint" => protocol::fingerprint_is_on_every_message,
