@@ -26,6 +26,8 @@ pub(super) struct Journal {
     proven: Ration,
     /// Of whoever wrote a source address over UDP: apart, so that strangers do not hide who guesses passwords.
     forgeable: Ration,
+    /// Of clients sent elsewhere, who may be as many as there are clients.
+    redirected: Ration,
 }
 
 /// Lines of one kind of refusals.
@@ -39,8 +41,8 @@ struct Ration {
 
 impl Journal {
     pub(super) fn new(worker: WorkerId, seed: [u64; 4]) -> Journal {
-        let [proven, forgeable] = [seed; 2].map(Ration::new);
-        Journal { worker, proven, forgeable }
+        let [proven, forgeable, redirected] = [seed; 3].map(Ration::new);
+        Journal { worker, proven, forgeable, redirected }
     }
 
     pub(super) fn write(&mut self, now: Now, event: &Event) {
@@ -71,19 +73,7 @@ impl Journal {
                 to_client_bytes = traffic.to_client_bytes,
                 "allocation ended"
             ),
-            // Not a failure: whoever counts those must not shut out clients that do as they are told.
-            Event::Refused { tuple, code: ErrorCode::TRY_ALTERNATE, user, .. } => {
-                let is_named = user.as_ref().is_some_and(|user| !user.is_empty());
-                if let Some(suppressed) = self.ration(tuple, is_named).take(tuple.client.ip(), now) {
-                    info!(
-                        transport = %tuple.transport.name(),
-                        client = %tuple.client,
-                        user = ?Text(user.as_deref().unwrap_or_default()),
-                        suppressed,
-                        "client sent to an alternate server"
-                    );
-                }
-            }
+            Event::Refused { code: ErrorCode::TRY_ALTERNATE, .. } => self.write_redirected(now, event),
             Event::Refused { tuple, method, code, user } => {
                 // A name is told only behind a nonce of ours, except that the nameless have an empty one.
                 let is_named = user.as_ref().is_some_and(|user| !user.is_empty());
@@ -112,6 +102,20 @@ impl Journal {
                 }
             }
             other => self.write_detail(other),
+        }
+    }
+
+    /// Not a warning: whoever counts those of a source must not shut out clients that did nothing wrong.
+    fn write_redirected(&mut self, now: Now, event: &Event) {
+        let Event::Refused { tuple, user, .. } = event else { return };
+        if let Some(suppressed) = self.redirected.take(tuple.client.ip(), now) {
+            info!(
+                transport = %tuple.transport.name(),
+                client = %tuple.client,
+                user = ?Text(user.as_deref().unwrap_or_default()),
+                suppressed,
+                "client sent to an alternate server"
+            );
         }
     }
 
