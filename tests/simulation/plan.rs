@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use turnserver::config::{
-    AuthMode, Config, ExternalPair, IpRange, Profile, Rate, ReasonPhrases, User, UserSecret, load_text,
+    AuthMode, Config, ExternalPair, IpRange, Profile, Rate, ReasonPhrases, Redirect, User, UserSecret, load_text,
 };
 use turnserver::turn::address::Transport;
 
@@ -138,7 +138,8 @@ impl Plan {
             (0..count).map(|_| SocketAddr::new(*local, first + dice.below(ports.len()) as u16)).collect::<Vec<_>>()
         });
         let squatted = squatted.collect();
-        let config = config(&mut dice, profile, mode, &relays, &ports);
+        let mut config = config(&mut dice, profile, mode, &relays, &ports);
+        config.redirect = redirect(seed);
         Plan {
             profile,
             mode,
@@ -212,6 +213,24 @@ fn config(
         config.protocol.reason_phrases = ReasonPhrases::Always;
     }
     config
+}
+
+/// The servers that clients are sent to, in some seeds: of one transport, or one family, or more. By dice of its own, so
+/// that the rest of a seed stays what it is.
+fn redirect(seed: u64) -> Redirect {
+    const SERVERS: [&[&str]; 5] = [
+        &[],
+        &["198.51.100.1:3478"],
+        &["[2001:db8::1]:3478", "[2001:db8::2]:3478"],
+        &["198.51.100.1:3478", "[2001:db8::1]:5349", "198.51.100.2:3478"],
+        &["198.51.100.1:3478", "198.51.100.1:3478", "198.51.100.2:9", "[2001:db8::1]:3478", "[2001:db8::2]:3478"],
+    ];
+    let mut dice = Dice::new(seed ^ 0x0300_0300);
+    if !dice.percent(15) {
+        return Redirect::default();
+    }
+    let mut servers = || dice.pick(&SERVERS).iter().map(|server| sock(server)).collect();
+    Redirect { udp: servers(), tcp: servers(), tls: servers() }
 }
 
 /// The ranges of prefixes.

@@ -396,7 +396,9 @@ fn settings(plan: &Plan, dice: &mut Dice) -> Arc<Settings> {
     Arc::new(Settings {
         config: Arc::new(config.clone()),
         policy: PeerPolicy::new(&config.peers, own),
-        nonces: Nonces::new(&dice.seed(), None, &auth.realm, auth.nonce_lifetime_secs).listing_algorithms(auth.sha256),
+        nonces: Nonces::new(&dice.seed(), None, &auth.realm, auth.nonce_lifetime_secs)
+            .listing_algorithms(auth.sha256)
+            .of_any_port(config.redirect.is_on()),
         listeners: vec![sock(SERVER_V4), sock(SERVER_V6)],
         hooks: Hooks::default(),
     })

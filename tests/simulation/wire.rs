@@ -44,6 +44,7 @@ pub(crate) const TOKEN: u16 = 0x0022;
 pub(crate) const ADDITIONAL_FAMILY: u16 = 0x8000;
 pub(crate) const ADDRESS_ERROR: u16 = 0x8001;
 pub(crate) const SOFTWARE: u16 = 0x8022;
+pub(crate) const ALTERNATE_SERVER: u16 = 0x8023;
 pub(crate) const FINGERPRINT: u16 = 0x8028;
 
 /// The comprehension-required types a TURN server understands (RFC 8489 section 18.3, RFC 8656 section 18), but those of
@@ -98,14 +99,20 @@ fn class_of(kind: u16) -> u8 {
     (kind >> 4 & 1 | kind >> 7 & 2) as u8
 }
 
-/// The value of an XORed address.
-pub(crate) fn xored(address: SocketAddr, id: &[u8; 12]) -> Vec<u8> {
+/// The value of an address that is not XORed.
+pub(crate) fn plain(address: SocketAddr) -> Vec<u8> {
     let mut value = vec![0, if address.is_ipv4() { 1 } else { 2 }];
     value.extend_from_slice(&address.port().to_be_bytes());
     match address.ip() {
         IpAddr::V4(ip) => value.extend_from_slice(&ip.octets()),
         IpAddr::V6(ip) => value.extend_from_slice(&ip.octets()),
     }
+    value
+}
+
+/// The value of an XORed address.
+pub(crate) fn xored(address: SocketAddr, id: &[u8; 12]) -> Vec<u8> {
+    let mut value = plain(address);
     mask(&mut value, id);
     value
 }

@@ -65,6 +65,12 @@ impl Model {
         if take(wire::INTEGRITY).is_some() != reply.key.is_some() {
             return Err(format!("a {code} is signed, or not, against the rules"));
         }
+        let servers = |all: &[(u16, Vec<u8>)]| -> Vec<Vec<u8>> {
+            all.iter().filter(|(kind, _)| *kind == wire::ALTERNATE_SERVER).map(|(_, value)| value.clone()).collect()
+        };
+        if servers(&attributes) != servers(&reply.attributes) {
+            return Err("the first choice of a 300 is of the client's family, the second one of the other".to_owned());
+        }
         let mut foretold = reply.attributes.clone();
         foretold.sort();
         attributes.sort();

@@ -58,6 +58,7 @@ impl Model {
     /// forgotten, and what users were given.
     pub(crate) fn hand_over(&mut self, from: usize, is_of: impl Fn(Who) -> bool) {
         self.user_peers.retain(|(worker, ..), _| *worker != from);
+        self.sent.retain(|(worker, ..), _| *worker != from);
         let lost = self.waiting.iter().filter(|(_, waiting)| is_of(waiting.key().0));
         let lost: Vec<u64> = lost.map(|(ticket, _)| *ticket).collect();
         lost.into_iter().for_each(|ticket| drop(self.unwait(ticket)));

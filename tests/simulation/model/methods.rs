@@ -25,7 +25,10 @@ impl Model {
             return Err(403);
         }
         let wish = self.wish(view)?;
-        Ok(Done::Wants(wish, self.lifetime(clock, view, caller)?))
+        let lifetime = self.lifetime(clock, view, caller)?;
+        // A token's port is here.
+        let elsewhere = if matches!(wish, Wish::Claim(_)) { None } else { self.alternates(who) };
+        Ok(elsewhere.map_or(Done::Wants(wish, lifetime), Done::Elsewhere))
     }
 
     fn wish(&self, view: &View<'_>) -> Result<Wish, u16> {

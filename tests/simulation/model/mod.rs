@@ -3,8 +3,9 @@
 //!
 //! `requests.rs` follows a message up to its method, `methods.rs` is one function per method, `data.rs` is relaying,
 //! `ports.rs` what the engine may give, `ends.rs` what must end and when, `told.rs` what of that must be told, `policy.rs`
-//! who may be reached, `names.rs` who is who, `budgets.rs` what runs out.
+//! who may be reached, `names.rs` who is who, `budgets.rs` what runs out, `alternates.rs` who is sent elsewhere.
 
+mod alternates;
 mod answers;
 mod budgets;
 mod data;
@@ -84,6 +85,8 @@ pub(crate) struct Rules {
     /// Of an allocation, and of all of a user's together.
     new_peers: Option<[Income; 2]>,
     pub(crate) is_strict: bool,
+    /// Other servers, by the transport of who is sent there.
+    pub(crate) alternates: [Vec<SocketAddr>; 3],
     pub(crate) fingerprint: bool,
     pub(crate) software: bool,
     pub(crate) phrases: ReasonPhrases,
@@ -218,6 +221,8 @@ pub(crate) struct Model {
     budget: BTreeMap<(bool, u128), Purse>,
     /// New peers of users.
     user_peers: BTreeMap<Peered, Purse>,
+    /// Whom workers sent elsewhere.
+    sent: alternates::Sent,
     /// The worker that serves.
     pub(crate) at_worker: usize,
     /// Guesses, by the bucket of source and name.
@@ -268,6 +273,7 @@ impl Model {
                 0 => None,
                 count => Some([1, 8].map(|times| Income::per_minute(count * times, count.max(64) * times))),
             },
+            alternates: alternates::by_transport(&config.redirect),
             is_strict: config.auth.strict_expiry,
             fingerprint: protocol.fingerprint,
             software: protocol.software,
@@ -300,6 +306,7 @@ impl Model {
             signed: HashMap::new(),
             budget: BTreeMap::new(),
             user_peers: BTreeMap::new(),
+            sent: BTreeMap::new(),
             at_worker: 0,
             guesses: BTreeMap::new(),
             told: Told::default(),

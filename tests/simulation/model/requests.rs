@@ -40,6 +40,8 @@ pub(super) enum Done {
     Says(Vec<(u16, Vec<u8>)>),
     Again(Vec<u8>),
     Wants(super::Wish, u32),
+    /// The servers to ask instead.
+    Elsewhere(Vec<(u16, Vec<u8>)>),
 }
 
 pub(super) fn silence(reason: DropReason) -> Expect {
@@ -94,6 +96,13 @@ impl Model {
                 Some(answer) => Expect::Again(answer),
                 None => self.error(who, view, 437, None),
             };
+        }
+        if self.rules.is_coturn
+            && view.method == wire::ALLOCATE
+            && let Some(servers) = self.alternates(who)
+        {
+            self.must_tell(Tell::Refused(who, view.method, 300, None));
+            return self.reply(who, view, 300, servers, None);
         }
         if self.rules.mode == AuthMode::Anonymous {
             let nobody = Caller { user: Vec::new(), key: None, quota: None };
@@ -173,8 +182,10 @@ impl Model {
 
     fn age(&self, nonce: &[u8], clock: Clock, who: Who) -> Age {
         let Some(issued) = self.nonces.get(nonce) else { return Age::Foreign };
-        // Over UDP the port counts, as an address alone can be forged; a client's streams share their nonces.
-        let key = |who: Who| (who.1.ip(), (who.0 == 0).then(|| who.1.port()));
+        // Over UDP the port counts, as an address alone can be forged; a client's streams share their nonces. Where
+        // clients are sent elsewhere they take them along, to any port.
+        let is_alone = self.rules.alternates.iter().all(Vec::is_empty);
+        let key = |who: Who| (who.1.ip(), (is_alone && who.0 == 0).then(|| who.1.port()));
         if key(issued.who) != key(who) || issued.wall > clock.wall + 5 {
             return Age::Foreign;
         }
@@ -262,6 +273,10 @@ impl Model {
                 let (id, fingerprint) = (view.id, view.has_fingerprint());
                 let waiting = Waiting::Relay { who, id, caller, lifetime, fingerprint, wish, until };
                 self.wait(waiting, who, view.id, busy)
+            }
+            Ok(Done::Elsewhere(servers)) => {
+                self.must_tell(Tell::Refused(who, view.method, 300, Some(caller.user)));
+                self.reply(who, view, 300, servers, caller.key)
             }
             Err(code) => {
                 self.must_tell(Tell::Refused(who, view.method, code, Some(caller.user)));
