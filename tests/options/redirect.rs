@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use turnserver::stun::AttributeType;
+use turnserver::stun::{AttributeType, Method};
 
 use crate::wire::tls::Certificate;
-use crate::wire::{Client, Server};
+use crate::wire::{Client, Reply, Server};
 use crate::{ALICE, BOB, alice, launch, start};
 
 /// Where a client that asks for an allocation is sent; empty: it is served.
@@ -33,7 +33,20 @@ pub(crate) fn allocate_is_sent_to_the_alternate_servers() {
     assert_eq!(alice(&server).binding().code(), 0, "Allocate alone");
     assert!(server.log.find(&["INFO", "client sent to an alternate server", "transport=udp"]).is_some());
     who_is_asked_first(&option);
+    nonces_go_along();
     refused_at_the_start();
+}
+
+/// A nonce is of the client's address alone where a client may be sent on, of its UDP port as well where none is.
+fn nonces_go_along() {
+    for (args, code) in [(&["--tcp-alternate-server=127.0.0.9"][..], 437), (&[], 438)] {
+        let server = start(&[args, &["--profile=default"]].concat());
+        let (refresh, _) = alice(&server).challenged().signed(Method::REFRESH, |_| {});
+        let mut elsewhere = Client::udp(server.addr);
+        elsewhere.send_bytes(&refresh);
+        let answers = elsewhere.gather(1).into_iter().map(|bytes| Reply::new(bytes).code());
+        assert_eq!(answers.collect::<Vec<_>>(), [code], "{args:?}");
+    }
 }
 
 /// Coturn sends strangers on; otherwise they are asked who they are, and can believe where they are sent.

@@ -62,8 +62,8 @@ pub(super) static OPTIONS: &[Definition] = &[
         name: "unauthorized-ratelimit",
         default: by_profile("true", "false", "true"),
         doc: "Bound the answers that a UDP source address gets without authentication.",
-        more: "Counted are 401, 400, 420, 438 and Binding answers, per IPv4 address or IPv6 /64; above the bound there \
-               is silence.",
+        more: "Counted are 401, 400, 420, 438, unsigned 300 and Binding answers, per IPv4 address or IPv6 /64; above the \
+               bound there is silence.",
         apply: |raw, it| it.switch().map(|on| raw.unauthorized_ratelimit = it.at(on)),
         ..LIMITS
     },
