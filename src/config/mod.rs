@@ -180,6 +180,12 @@ pub struct Limits {
     pub user_quota: u32,
     /// Allocations in all; 0: no bound but the ports.
     pub total_quota: u32,
+    /// Bytes a second that one allocation may relay each way; 0: no bound.
+    pub max_bps: u64,
+    /// Bytes a second that all allocations of a user may relay together each way; 0: no bound.
+    pub user_bps: u64,
+    /// Bytes a second that the server may relay each way; 0: no bound.
+    pub bps_capacity: u64,
     /// The longest LIFETIME granted.
     pub allocate_lifetime_secs_max: u32,
     /// How long a channel lives.

@@ -117,6 +117,9 @@ pub(super) struct Raw {
 
     pub(super) user_quota: Placed<u32>,
     pub(super) total_quota: Placed<u32>,
+    pub(super) max_bps: Placed<u64>,
+    pub(super) user_bps: Placed<u64>,
+    pub(super) bps_capacity: Placed<u64>,
     pub(super) max_allocate_lifetime: Placed<u32>,
     pub(super) channel_lifetime: Placed<u32>,
     pub(super) permission_lifetime: Placed<u32>,

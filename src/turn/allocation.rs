@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use super::address::{Family, FiveTuple, LinkId, RelayId};
+use super::bandwidth::{Share, Way};
 use super::channel::Channels;
 use super::event::Traffic;
 use super::io::{ClientPath, RelayGrant};
@@ -43,6 +44,8 @@ pub struct Allocation {
     pub(super) replay: Option<Replay>,
     pub(super) created: Mono,
     pub(super) traffic: Traffic,
+    /// What it may still relay; none: all.
+    pub(super) bandwidth: Option<Box<Share>>,
     /// When its timer fires next; earlier entries of the wheel are leftovers.
     pub(super) armed: Mono,
     /// When its bucket of new peers is full again.
@@ -122,6 +125,17 @@ impl Allocation {
     /// Whether `peer`'s family is served.
     pub fn serves(&self, peer: SocketAddr, now: Mono) -> bool {
         self.relay_of(Family::of(peer.ip()), now).is_some()
+    }
+
+    /// Counts a payload that is about to be relayed; false: it is beyond a limit and must be dropped.
+    pub(super) fn let_pass(&mut self, way: Way, len: usize, now: Mono) -> bool {
+        if self.bandwidth.as_mut().is_some_and(|share| !share.take(way, len, now)) {
+            return false;
+        }
+        let (packets, bytes) = self.traffic.of(way);
+        *packets += 1;
+        *bytes += len as u64;
+        true
     }
 
     /// When something of it ends next.

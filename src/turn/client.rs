@@ -2,6 +2,7 @@
 
 use super::address::Family;
 use super::answer::{AnswerBuf, Head, Reject, Reply, Success};
+use super::bandwidth::Way;
 use super::drop_reason::DropReason;
 use super::gather::{Prefix, Suffix};
 use super::io::{ClientPath, Credit, Destination, Forward, Output, Transmit, Verdict};
@@ -55,8 +56,9 @@ impl Server {
         };
         let to =
             Destination::Peer { relay: relay.grant.relay, to: channel.peer, own: channel.own, dont_fragment: false };
-        allocation.traffic.to_peer_packets += 1;
-        allocation.traffic.to_peer_bytes += data.len() as u64;
+        if !allocation.let_pass(Way::ToPeer, data.len(), now.mono) {
+            return Verdict::Drop(DropReason::Bandwidth);
+        }
         let range = (CHANNEL_HEADER_LEN..CHANNEL_HEADER_LEN + data.len()).into();
         Verdict::Forward(Forward { to, prefix: Prefix::EMPTY, range, suffix: Suffix::EMPTY })
     }

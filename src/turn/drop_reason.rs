@@ -36,11 +36,13 @@ pub enum DropReason {
     UnknownAttribute,
     /// Too many requests wait already.
     Busy,
+    /// Data beyond a bandwidth limit.
+    Bandwidth,
 }
 
 impl DropReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [DropReason; 16] = [
+    pub const ALL: [DropReason; 17] = [
         DropReason::Parked,
         DropReason::NotStun,
         DropReason::Malformed,
@@ -57,5 +59,6 @@ impl DropReason {
         DropReason::TooLarge,
         DropReason::UnknownAttribute,
         DropReason::Busy,
+        DropReason::Bandwidth,
     ];
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::address::{FiveTuple, RelayId};
 use super::allocation::AllocationId;
+use super::bandwidth::Way;
 use super::io::{ClientPath, RelayGrant};
 use crate::stun::{ChannelNumber, ErrorCode, Method};
 
@@ -135,4 +136,14 @@ pub struct Traffic {
     pub to_client_packets: u64,
     /// From peers to client.
     pub to_client_bytes: u64,
+}
+
+impl Traffic {
+    /// Packets and bytes of one way.
+    pub(super) fn of(&mut self, way: Way) -> (&mut u64, &mut u64) {
+        match way {
+            Way::ToPeer => (&mut self.to_peer_packets, &mut self.to_peer_bytes),
+            Way::ToClient => (&mut self.to_client_packets, &mut self.to_client_bytes),
+        }
+    }
 }

@@ -14,6 +14,9 @@ pub const USER_PEERS_FACTOR: u32 = 8;
 /// Users whose new peers are counted together, per worker, while they wait for more.
 pub const USER_PEERS_MAX: usize = 65_536;
 
+/// So many users have buckets of bytes before those that nobody needs are looked for.
+pub const USERS_KEPT_MIN: usize = 1024;
+
 /// Requests waiting for an answer of the world, per worker: more than there may be look-ups, so that a user database
 /// that does not answer leaves room for those who need none.
 pub const PARKED_MAX: usize = LOOK_UPS_MAX + 1024;

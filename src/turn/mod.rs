@@ -9,6 +9,7 @@ pub mod address;
 pub mod allocation;
 mod answer;
 mod authenticate;
+pub mod bandwidth;
 pub mod budget;
 pub mod channel;
 mod check;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use rand_chacha::rand_core::RngCore;
 
 use super::address::RelayId;
+use super::bandwidth::Way;
 use super::drop_reason::DropReason;
 use super::gather;
 use super::io::{Destination, Forward, Verdict};
@@ -39,8 +40,9 @@ impl Server {
         let fits = |len: usize| is_stream || len <= UDP_PAYLOAD_MAX;
         match framed {
             Some((prefix, suffix)) if fits(prefix.as_slice().len() + data.len() + suffix.as_slice().len()) => {
-                allocation.traffic.to_client_packets += 1;
-                allocation.traffic.to_client_bytes += data.len() as u64;
+                if !allocation.let_pass(Way::ToClient, data.len(), now.mono) {
+                    return Verdict::Drop(DropReason::Bandwidth);
+                }
                 let to = Destination::Client(allocation.path());
                 Verdict::Forward(Forward { to, prefix, range: (0..data.len()).into(), suffix })
             }

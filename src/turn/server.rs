@@ -9,6 +9,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use super::address::{ReservationToken, WorkerId};
 use super::allocation::{AllocationId, Allocations};
 use super::answer::AnswerBuf;
+use super::bandwidth::Way;
 use super::event::{EndReason, Event};
 use super::io::{Answer, Direction, Output, Path, Verdict};
 use super::parked::{Parked, ParkedRequests, Waiting};
@@ -108,30 +109,39 @@ impl Server {
         }
     }
 
-    /// Takes back what a `Forward` counted: the world could not send it, or its receiver is too slow.
+    /// Takes back what a `Forward` counted: the world could not send it, or its receiver is too slow. Of a bandwidth limit
+    /// it is used up all the same.
     pub fn handle_unsent(&mut self, direction: Direction, len: usize) {
-        let id = match direction {
-            Direction::ToClient(tuple) => self.allocations.of_tuple(&tuple),
-            Direction::ToPeer(relay) => self.allocations.of_relay(relay),
+        let (id, way) = match direction {
+            Direction::ToClient(tuple) => (self.allocations.of_tuple(&tuple), Way::ToClient),
+            Direction::ToPeer(relay) => (self.allocations.of_relay(relay), Way::ToPeer),
         };
         let Some(allocation) = id.and_then(|id| self.allocations.get_mut(id)) else { return };
-        let traffic = &mut allocation.traffic;
-        let (packets, bytes) = match direction {
-            Direction::ToClient(_) => (&mut traffic.to_client_packets, &mut traffic.to_client_bytes),
-            Direction::ToPeer(_) => (&mut traffic.to_peer_packets, &mut traffic.to_peer_bytes),
-        };
+        let (packets, bytes) = allocation.traffic.of(way);
         *packets = packets.saturating_sub(1);
         *bytes = bytes.saturating_sub(len as u64);
     }
 
-    /// Other settings hold from now on. Permissions and channels of peers that they forbid end.
+    /// Other settings hold from now on. Permissions and channels of peers that they forbid end; other limits of bandwidth
+    /// begin with full buckets.
     pub fn handle_settings(&mut self, now: Now, settings: Arc<Settings>) {
-        self.settings = settings;
+        let former = std::mem::replace(&mut self.settings, settings);
         for id in self.allocations.ids() {
             self.in_turn = Some(id);
             self.sweep_forbidden(id, now.mono);
+            if !Arc::ptr_eq(&former.bandwidth, &self.settings.bandwidth) {
+                self.share_bandwidth(id, now.mono);
+            }
         }
         self.in_turn = None;
+    }
+
+    /// Has an allocation take from the buckets of the settings in force.
+    pub(super) fn share_bandwidth(&mut self, id: AllocationId, now: Mono) {
+        if let Some(allocation) = self.allocations.get_mut(id) {
+            let (user, client) = (allocation.owner.quota.as_ref(), allocation.tuple.client.ip());
+            allocation.bandwidth = self.settings.bandwidth.share(user, client, now);
+        }
     }
 
     /// The settings in force.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::address::FiveTuple;
+use super::bandwidth::Bandwidth;
 use super::io::Path;
 use super::nonce::Nonces;
 use super::policy::PeerPolicy;
@@ -18,6 +19,8 @@ pub struct Settings {
     pub policy: PeerPolicy,
     /// Makes and judges nonces.
     pub nonces: Nonces,
+    /// How many bytes may be relayed. Settings that change nothing of it hand it on.
+    pub bandwidth: Arc<Bandwidth>,
     /// The addresses of our listeners; what claims to come from one is forged.
     pub listeners: Vec<SocketAddr>,
     /// For tests of what surrounds the core.

@@ -109,10 +109,13 @@ impl Server {
                 replay: saved.replay.map(|(id, answer, until)| Replay { id, answer, until }),
                 created: saved.created,
                 traffic: saved.traffic,
+                bandwidth: None,
                 armed: Mono(u64::MAX),
                 peers_full_at: saved.peers_full_at,
                 key_reread_at: Mono(0),
             });
+            // Buckets are not written out: every one is full again.
+            self.share_bandwidth(id, Mono(0));
             self.arm(id);
             // Other rules may hold here; what is over ends with its timer.
             self.sweep_forbidden(id, Mono(0));

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::poll::Poller;
 use crate::stream::{StreamShared, Streams};
 use crate::turn::address::WorkerId;
+use crate::turn::bandwidth::Bandwidth;
 use crate::turn::budget::{Budget, Refill};
 use crate::turn::nonce::Nonces;
 use crate::turn::policy::{OwnNet, PeerPolicy};
@@ -107,6 +108,7 @@ pub(super) fn settings(
         config: Arc::clone(config),
         policy: PeerPolicy::new(&config.peers, own),
         nonces: nonces.listing_algorithms(auth.sha256).of_any_port(config.redirect.is_on()),
+        bandwidth: Bandwidth::new(&config.limits),
         listeners,
         hooks,
     }

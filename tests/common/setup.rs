@@ -8,6 +8,7 @@ use std::sync::Arc;
 use turnserver::config::{AuthMode, Config, ExternalPair, Profile, load_text};
 use turnserver::turn::Settings;
 use turnserver::turn::address::{FiveTuple, Transport};
+use turnserver::turn::bandwidth::Bandwidth;
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
 use turnserver::turn::ports::RelayPorts;
@@ -177,6 +178,7 @@ impl Setup {
             )
             .listing_algorithms(config.auth.sha256)
             .of_any_port(config.redirect.is_on()),
+            bandwidth: Bandwidth::new(&config.limits),
             listeners,
             hooks: Hooks::default(),
         })

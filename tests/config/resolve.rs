@@ -93,6 +93,19 @@ fn the_rate_of_unauthenticated_answers_has_a_switch_and_a_figure() {
 }
 
 #[test]
+fn bandwidth_is_unlimited_until_something_is_said() {
+    for config in profiles() {
+        assert_eq!((config.limits.max_bps, config.limits.user_bps, config.limits.bps_capacity), (0, 0, 0));
+    }
+    let limits = config("-s 1000 -B 90000000000 --user-bps 5").limits;
+    assert_eq!((limits.max_bps, limits.user_bps, limits.bps_capacity), (1000, 5, 90_000_000_000));
+    let text = problems(load_toml("user-bps = 5\nbps-capacity = 7"));
+    assert!(text.starts_with("t.toml:2:16: bps-capacity is given without max-bps"), "{text}");
+    assert_eq!(problems(load_toml("bps-capacity = 7\nmax-bps = \"x\"")).lines().count(), 1, "said once");
+    assert_eq!(toml_config("bps-capacity = 0\nmax-bps = 0").limits.bps_capacity, 0);
+}
+
+#[test]
 fn peer_ranges_have_three_forms() {
     let range = |first, last| IpRange { first: ip(first), last: ip(last) };
     for (text, expected) in [

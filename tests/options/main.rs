@@ -5,6 +5,7 @@
 mod wire;
 
 mod auth;
+mod bandwidth;
 mod certificates;
 mod command_line;
 mod later;
@@ -97,6 +98,9 @@ options! {
     "allow-loopback-peers" => peers::loopback_peers_need_to_be_opened,
     "user-quota" => limits::a_user_has_so_many_allocations,
     "total-quota" => limits::the_server_has_so_many_allocations,
+    "max-bps" => bandwidth::an_allocation_relays_so_many_bytes_a_second,
+    "user-bps" => bandwidth::a_user_relays_so_many_bytes_a_second,
+    "bps-capacity" => bandwidth::the_server_relays_so_many_bytes_a_second,
     "max-allocate-lifetime" => limits::no_allocation_lives_longer_without_a_refresh,
     "channel-lifetime" => limits::a_channel_ends,
     "permission-lifetime" => limits::a_permission_ends,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use turnserver::turn::address::{FiveTuple, LinkId, RequestId, WorkerId};
 use turnserver::turn::allocation::AllocationId;
+use turnserver::turn::bandwidth::Bandwidth;
 use turnserver::turn::io::{ClientPath, OpenRelay};
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
@@ -399,6 +400,7 @@ fn settings(plan: &Plan, dice: &mut Dice) -> Arc<Settings> {
         nonces: Nonces::new(&dice.seed(), None, &auth.realm, auth.nonce_lifetime_secs)
             .listing_algorithms(auth.sha256)
             .of_any_port(config.redirect.is_on()),
+        bandwidth: Bandwidth::new(&config.limits),
         listeners: vec![sock(SERVER_V4), sock(SERVER_V6)],
         hooks: Hooks::default(),
     })

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use turnserver::config::load_text;
 use turnserver::stun::{AttributeType, Class, MessageType, Method, TransactionId, Writer};
 use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport, WorkerId};
+use turnserver::turn::bandwidth::Bandwidth;
 use turnserver::turn::io::{ClientPath, RelayGrant};
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
@@ -26,6 +27,7 @@ fn core() -> Server {
     let loaded = load_text("no-auth = true\nprofile = \"coturn\"\n", FilePath::new("core.toml"));
     let config = loaded.expect("a good configuration").config;
     let settings = Settings {
+        bandwidth: Bandwidth::new(&config.limits),
         policy: PeerPolicy::new(&config.peers, OwnNet::new(vec![3478], config.relay.ports.clone())),
         config: Arc::new(config),
         nonces: Nonces::new(&[7; 32], None, "r", 0),

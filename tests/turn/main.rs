@@ -6,6 +6,7 @@ mod auth_challenge;
 mod auth_rest;
 mod auth_users;
 mod auth_vectors;
+mod bandwidth;
 mod binding;
 mod channel;
 mod data;

@@ -9,6 +9,7 @@ use turnserver::auth::LongTermKey;
 use turnserver::config::load_text;
 use turnserver::stun::{AttributeType, Class, ErrorCode, Message, MessageType, Method, TransactionId, Writer};
 use turnserver::turn::address::{FiveTuple, LinkId, RequestId, Transport, WorkerId};
+use turnserver::turn::bandwidth::Bandwidth;
 use turnserver::turn::io::{ClientPath, UserRecord};
 use turnserver::turn::limits::{LOOK_UPS_MAX, PARKED_SECS};
 use turnserver::turn::nonce::Nonces;
@@ -51,6 +52,7 @@ impl Stage {
             FiveTuple { transport: Transport::Udp, client: sock("203.0.113.1:40000"), server: sock("130.89.1.1:3478") };
         let nonce = nonces.mint(at(0).wall, 1, &tuple);
         let settings = Settings {
+            bandwidth: Bandwidth::new(&config.limits),
             policy: PeerPolicy::new(&config.peers, own),
             config: Arc::new(config),
             nonces,

@@ -6,6 +6,9 @@ const LIMITS: Definition = Definition { category: Category::Limits, reloadable: 
 
 const COUNT: Kind = Kind::Integer { min: 0, max: u32::MAX as i64, alone: None };
 
+/// A terabyte a second is beyond every machine.
+const BYTES_PER_SEC: Kind = Kind::Integer { min: 0, max: 1_000_000_000_000, alone: None };
+
 const RATE: Kind = Kind::Integer { min: 0, max: 1_000_000, alone: None };
 
 const fn seconds(alone: i64) -> Kind {
@@ -30,6 +33,37 @@ pub(super) static OPTIONS: &[Definition] = &[
         default: always("0"),
         doc: "Allocations in all; 0: no bound but the ports.",
         apply: |raw, it| it.integer().map(|count| raw.total_quota = it.at(count)),
+        ..LIMITS
+    },
+    Definition {
+        name: "max-bps",
+        short: Some('s'),
+        kind: BYTES_PER_SEC,
+        default: always("0"),
+        doc: "Bytes per second an allocation may relay, each way; 0: no bound.",
+        more: "Payload counts, of a datagram at least 28 bytes; a second's worth, and no less than one datagram of any \
+               size, may come at once. What is beyond is discarded, never queued.",
+        apply: |raw, it| it.integer().map(|rate| raw.max_bps = it.at(rate)),
+        ..LIMITS
+    },
+    Definition {
+        name: "user-bps",
+        kind: BYTES_PER_SEC,
+        default: always("0"),
+        doc: "Bytes per second all allocations of a user may relay together, each way; 0: no bound.",
+        more: "Counted as for max-bps. Users are those of user-quota; where they have no names, a client address, or \
+               IPv6 /64, is one.",
+        apply: |raw, it| it.integer().map(|rate| raw.user_bps = it.at(rate)),
+        ..LIMITS
+    },
+    Definition {
+        name: "bps-capacity",
+        short: Some('B'),
+        kind: BYTES_PER_SEC,
+        default: always("0"),
+        doc: "Bytes per second the server may relay in all, each way; 0: no bound.",
+        more: "Counted as for max-bps, which must be given with it. Allocations are never refused for it.",
+        apply: |raw, it| it.integer().map(|rate| raw.bps_capacity = it.at(rate)),
         ..LIMITS
     },
     Definition {

@@ -55,7 +55,7 @@ pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
         auth: auth::auth(raw, &rules, &mut found),
         tls,
         peers,
-        limits: limits(raw, &rules),
+        limits: limits(raw, &rules, &mut found),
         redirect,
         protocol: protocol(raw, &rules),
         process: process(raw),
@@ -127,13 +127,21 @@ fn peers(raw: &Raw, rules: &Rules, found: &mut Found) -> Peers {
     }
 }
 
-fn limits(raw: &Raw, rules: &Rules) -> Limits {
+fn limits(raw: &Raw, rules: &Rules, found: &mut Found) -> Limits {
+    // As coturn: what one allocation may take of the whole must be said.
+    if raw.bps_capacity.value > 0 && raw.max_bps.value == 0 && !raw.broken.contains("max-bps") {
+        let message = "bps-capacity is given without max-bps";
+        found.wrong(&raw.bps_capacity.place, message, "say with max-bps how much of it one allocation may take");
+    }
     let switch = &raw.unauthorized_ratelimit;
     let rate = &raw.unauthorized_ratelimit_rps;
     let limited = if switch.is_set() { switch.value } else { switch.value || rate.is_set() };
     Limits {
         user_quota: raw.user_quota.value,
         total_quota: raw.total_quota.value,
+        max_bps: raw.max_bps.value,
+        user_bps: raw.user_bps.value,
+        bps_capacity: raw.bps_capacity.value,
         allocate_lifetime_secs_max: raw.max_allocate_lifetime.value,
         channel_lifetime_secs: raw.channel_lifetime.value,
         permission_lifetime_secs: raw.permission_lifetime.value,

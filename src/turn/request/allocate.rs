@@ -185,11 +185,13 @@ impl Server {
             }),
             created: now.mono,
             traffic: Traffic::default(),
+            bandwidth: None,
             armed: Mono(u64::MAX),
             peers_full_at: Mono(0),
             key_reread_at: Mono(0),
         });
         self.settings.hooks.midway(Midway::Inserted, &path.tuple);
+        self.share_bandwidth(id, now.mono);
         self.arm(id);
         if let Some(token) = reserves {
             self.reserve(token, now);

@@ -2,6 +2,7 @@
 
 use crate::stun::{AttributeType, Message};
 use crate::turn::address::Family;
+use crate::turn::bandwidth::Way;
 use crate::turn::drop_reason::DropReason;
 use crate::turn::gather::{Prefix, Suffix};
 use crate::turn::io::{ClientPath, Destination, Forward, Verdict};
@@ -34,8 +35,9 @@ impl Server {
         let Some(own) = self.settings.policy.reach(peer) else {
             return Verdict::Drop(DropReason::Forbidden);
         };
-        allocation.traffic.to_peer_packets += 1;
-        allocation.traffic.to_peer_bytes += len as u64;
+        if !allocation.let_pass(Way::ToPeer, len, now.mono) {
+            return Verdict::Drop(DropReason::Bandwidth);
+        }
         // RFC 8656 section 13.3: between families, and between IPv6 hosts, DONT-FRAGMENT is ignored, not refused.
         let is_ipv4_path =
             relay.family() == Family::V4 && (path.tuple.transport.is_stream() || path.tuple.client.is_ipv4());

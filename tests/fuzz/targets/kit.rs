@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use turnserver::auth::{LongTermKey, rest};
 use turnserver::config::{AuthMode, Config, IpRange, Profile, load_text};
 use turnserver::turn::Settings;
+use turnserver::turn::bandwidth::Bandwidth;
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
 use turnserver::turn::settings::Hooks;
@@ -112,6 +113,7 @@ fn assemble(profile: Profile, mode: AuthMode) -> Kit {
         policy: PeerPolicy::new(&config.peers, own),
         nonces: Nonces::new(&[0x5A; 32], None, REALM, config.auth.nonce_lifetime_secs)
             .listing_algorithms(config.auth.sha256),
+        bandwidth: Bandwidth::new(&config.limits),
         listeners: listeners().into(),
         hooks: Hooks::default(),
         config: Arc::new(config),
