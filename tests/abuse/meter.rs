@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::wire::{Server, resident_kib};
+use crate::wire::{Server, busy, resident_kib};
 
 /// Reads what the system counts of a server.
 pub(crate) struct Meter {
@@ -29,13 +29,6 @@ impl Meter {
 
     /// Time its threads spent on a processor.
     pub(crate) fn busy(&self) -> Duration {
-        let threads = fs::read_dir(self.proc.join("task")).expect("the server runs").flatten();
-        // A thread that ended between the two readings has nothing to tell.
-        let spent = threads.filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
-        spent.map(|text| text.split_whitespace().next().and_then(|nanos| nanos.parse().ok())).map(of_nanos).sum()
+        busy(self.pid)
     }
-}
-
-fn of_nanos(nanos: Option<u64>) -> Duration {
-    Duration::from_nanos(nanos.expect("the system counts the time of threads"))
 }

@@ -199,10 +199,11 @@ impl Probe {
         self.inbox.drain(..).collect()
     }
 
-    /// Returns when the server has dealt with everything sent to it before, by this client or to its relayed address. Two
-    /// questions: what was ready together with the first one is done before the second one.
+    /// Returns when the server has dealt with everything sent to it before, by this client or to its relayed address. Three
+    /// questions: the first one may be answered before the worker looks at what became ready meanwhile, the second one
+    /// before it comes to that.
     pub(crate) fn settle(&mut self) {
-        for _ in 0..2 {
+        for _ in 0..3 {
             self.ask(&Draft::request(Method::BINDING));
         }
         let grace = Target::get().grace();

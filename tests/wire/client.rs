@@ -142,10 +142,12 @@ impl Client {
     }
 
     /// Returns when the server has dealt with everything that was sent to it, by this client or to its relayed address,
-    /// before the call. Two questions: whatever was ready together with the first one is done before the second one.
+    /// before the call. Three questions: the first one may be answered before the worker looks at what became ready
+    /// meanwhile, the second one before it comes to that.
     pub(crate) fn settle(&mut self) {
-        self.binding();
-        self.binding();
+        for _ in 0..3 {
+            self.binding();
+        }
     }
 
     /// Asks for another lifetime once, with what is known of the last challenge.

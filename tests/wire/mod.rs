@@ -16,7 +16,7 @@ mod wait;
 
 pub(crate) use client::{Client, Received, timed_name};
 pub(crate) use link::Link;
-pub(crate) use memory::resident_kib;
+pub(crate) use memory::{busy, resident_kib};
 pub(crate) use ports::free_ports;
 pub(crate) use reply::Reply;
 pub(crate) use server::{Launch, Server};

@@ -1,5 +1,6 @@
 //! Section 23: security considerations as tests.
 
+mod bandwidth;
 mod flood;
 mod forgery;
 mod garbage;
@@ -12,6 +13,7 @@ mod relay;
 mod streams;
 
 use crate::row::{Section, rows};
+use bandwidth::*;
 use flood::*;
 use forgery::*;
 use garbage::*;
@@ -27,6 +29,7 @@ pub(crate) const SECTION: Section = Section {
     rows: rows![
         wire sec_001_requests_cannot_be_forged,
         timer sec_002_a_replay_after_the_nonce_is_438,
+        configured sec_003_a_loop_of_two_servers_is_bounded,
         wire sec_004_the_servers_own_listeners_are_no_peers,
         timer sec_005_lists_hold_on_every_path_and_after_a_change,
         configured sec_006_special_addresses_are_denied,
@@ -54,6 +57,6 @@ pub(crate) const SECTION: Section = Section {
         ("SEC-011", "Connect: RFC 6062"),
         ("SEC-023", "ports of administration, metrics and databases: these services"),
     ],
-    later: &[("SEC-003", "bandwidth limits per user"), ("SEC-022", "TCP relays (RFC 6062)")],
+    later: &[("SEC-022", "TCP relays (RFC 6062)")],
     left_out: &[],
 };
