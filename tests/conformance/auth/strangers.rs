@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::time::{ClockId, clock_gettime};
 use turnserver::auth::LongTermKey;
 use turnserver::config::Profile;
-use turnserver::stun::{AttributeType, Message};
+use turnserver::stun::{AttributeType, Message, Method};
 use turnserver::turn::address::{FiveTuple, LinkId, Transport, WorkerId};
 use turnserver::turn::io::{ClientPath, UserRecord};
 use turnserver::turn::{Answer, AnswerBuf, DropReason, Output, Path, Server, Verdict};
@@ -204,7 +204,7 @@ fn the_process_does_not_grow() {
             socket.connect(server.addr).expect("loopback has a route");
             (0..100).for_each(|_| drop(socket.send(&draft)));
             // So that the server's receive buffer holds each hundred.
-            probe.settle();
+            probe.ask(&Draft::request(Method::BINDING));
         }
     };
     flood(1..20);
