@@ -41,14 +41,15 @@ impl SecurityFeatures {
         prefix
     }
 
-    /// Takes the prefix off a nonce. One without it announces nothing, and is a nonce as well.
+    /// Takes the prefix off a nonce. One without it announces nothing, and is a nonce as well; a prefix that announces
+    /// nothing is none, so that a nonce has one spelling.
     pub fn split_off(nonce: &[u8]) -> (SecurityFeatures, &[u8]) {
         let Some((features, rest)) = nonce.strip_prefix(NONCE_COOKIE).and_then(|rest| rest.split_at_checked(4)) else {
             return (SecurityFeatures::NONE, nonce);
         };
         let mut bits = [0; 4];
         match STANDARD.decode_slice(features, &mut bits[1..]) {
-            Ok(3) => (SecurityFeatures(u32::from_be_bytes(bits)), rest),
+            Ok(3) if bits != [0; 4] => (SecurityFeatures(u32::from_be_bytes(bits)), rest),
             _ => (SecurityFeatures::NONE, nonce),
         }
     }
