@@ -11,7 +11,8 @@ use crate::action::{Ask, Kind};
 use crate::dice::Dice;
 use crate::model::Model;
 use crate::plan::{ClientPlan, NAMES, PEERS, REALM, SECRET, SERVER_V4, SERVER_V6, sock};
-use crate::wire::{self, Draft, Key, View};
+use crate::proof::{Key, PROMISE, Proof, Scheme};
+use crate::wire::{self, Draft, View};
 
 /// Where NATs put their clients.
 pub(crate) const OTHER_SOURCES: [&str; 3] = ["203.0.113.201", "203.0.113.202", "2a01:4f8:ffff::1"];
@@ -28,6 +29,7 @@ pub(crate) struct Parts {
     pub(crate) key: Option<Key>,
     pub(crate) realm: Vec<u8>,
     pub(crate) nonce: Option<Vec<u8>>,
+    pub(crate) proof: Proof,
     pub(crate) fingerprint: bool,
 }
 
@@ -162,8 +164,22 @@ impl Client {
             name: None,
             key: None,
             realm: REALM.as_bytes().to_vec(),
-            nonce: None,
+            nonce: self.nonce.clone(),
+            proof: self.proof(dice),
             fingerprint: self.plan.fingerprint,
+        }
+    }
+
+    /// As the server's nonce lets it: mostly by the attribute that belongs to what it names, now and then by another.
+    fn proof(&self, dice: &mut Dice) -> Proof {
+        let is_offered = self.nonce.as_ref().is_some_and(|nonce| nonce.starts_with(PROMISE));
+        let proof = Proof::of(if is_offered { self.plan.scheme } else { Scheme::Unnamed });
+        match dice.below(20) {
+            0 => proof.signed_by(&[wire::INTEGRITY]),
+            1 => proof.signed_by(&[wire::INTEGRITY_SHA256]),
+            2 => proof.signed_by(&[wire::INTEGRITY, wire::INTEGRITY_SHA256]),
+            3 => proof.signed_by(&[wire::INTEGRITY_SHA256, wire::INTEGRITY]),
+            _ => proof,
         }
     }
 
@@ -197,14 +213,16 @@ impl Client {
     pub(crate) fn encode(&self, parts: &Parts, model: &mut Model) -> Vec<u8> {
         let mut draft = Draft::new(parts.method, parts.class, &parts.id);
         parts.attributes.iter().for_each(|(kind, value)| draft.attribute(*kind, value));
-        let nonce = parts.nonce.as_ref().or(self.nonce.as_ref());
         let key = parts.key.as_ref().or(self.key.as_ref());
-        if let (true, Some(key), Some(nonce)) = (parts.is_signed, key, nonce) {
+        if let (true, Some(key), Some(nonce)) = (parts.is_signed, key, &parts.nonce) {
             draft.attribute(wire::USERNAME, parts.name.as_ref().unwrap_or(&self.name));
             draft.attribute(wire::REALM, &parts.realm);
             draft.attribute(wire::NONCE, nonce);
-            let value = draft.sign(key);
-            if let Some((covered, _)) = View::parse(&draft.bytes).ok().and_then(|view| view.seal()) {
+            parts.proof.list.iter().for_each(|list| draft.attribute(wire::PASSWORD_ALGORITHMS, list));
+            parts.proof.chosen.iter().for_each(|chosen| draft.attribute(wire::PASSWORD_ALGORITHM, chosen));
+            for seal in &parts.proof.seals {
+                let key = if seal.is_right { key.bytes(parts.proof.scheme) } else { b"nobody's" };
+                let (covered, value) = draft.sign(seal.kind, key, seal.len);
                 model.note_signed(covered, value, key);
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::client::Parts;
 use crate::dice::Dice;
+use crate::proof::{PROMISE, Proof, Scheme, Seal};
 use crate::wire;
 
 /// One way to spoil a message.
@@ -30,9 +31,17 @@ pub(crate) enum Trick {
     Quoted,
     LongName,
     OddSize,
+    OtherList,
+    ListAlone,
+    ChosenAlone,
+    UnknownAlgorithm,
+    ShortIntegrity,
+    WeakerWrong,
+    OtherPromise,
+    OtherScheme,
 }
 
-const TRICKS: [Trick; 23] = [
+const TRICKS: [Trick; 31] = [
     Trick::Truncated,
     Trick::Flipped,
     Trick::Spliced,
@@ -56,6 +65,14 @@ const TRICKS: [Trick; 23] = [
     Trick::Quoted,
     Trick::LongName,
     Trick::OddSize,
+    Trick::OtherList,
+    Trick::ListAlone,
+    Trick::ChosenAlone,
+    Trick::UnknownAlgorithm,
+    Trick::ShortIntegrity,
+    Trick::WeakerWrong,
+    Trick::OtherPromise,
+    Trick::OtherScheme,
 ];
 
 impl Trick {
@@ -106,8 +123,54 @@ impl Trick {
                 }
             }
             Trick::WrongFingerprint => parts.fingerprint = true,
-            _ => {}
+            Trick::OtherPromise => parts.nonce = parts.nonce.take().map(|nonce| Trick::promise(dice, &nonce)),
+            _ => self.spoil_proof(dice, parts),
         }
+    }
+
+    /// Names another password algorithm than the client, or spoils what names one and what signs by it.
+    fn spoil_proof(self, dice: &mut Dice, parts: &mut Parts) {
+        let named = dice.pick(&[Scheme::Md5, Scheme::Sha256]);
+        let proof = match self {
+            Trick::OtherList => {
+                let lists = [
+                    &[0, 1, 0, 0][..],
+                    &[0, 2, 0, 0],
+                    &[0, 1, 0, 0, 0, 2, 0, 0],
+                    &[0, 2, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0],
+                    b"",
+                ];
+                Proof { list: Some(dice.pick(&lists).to_vec()), ..Proof::of(named) }
+            }
+            Trick::ListAlone => Proof { chosen: None, ..Proof::of(named) },
+            Trick::ChosenAlone => Proof { list: None, ..Proof::of(named) },
+            Trick::UnknownAlgorithm => {
+                let chosen =
+                    dice.pick(&[&[0, 3, 0, 0][..], &[0, 0, 0, 0], &[0, 2, 0, 1], &[0, 2], &[0, 2, 0, 4, 9, 9, 9, 9]]);
+                Proof { chosen: Some(chosen.to_vec()), ..Proof::of(named) }
+            }
+            Trick::ShortIntegrity => {
+                let mut proof = Proof::of(named);
+                proof.seals[0].len = dice.pick(&[16, 20, 28]);
+                proof
+            }
+            Trick::WeakerWrong => {
+                let wrong = Seal { is_right: false, ..Seal::whole(wire::INTEGRITY) };
+                let proof = Proof::of(dice.pick(&[Scheme::Unnamed, named]));
+                Proof { seals: vec![wrong, Seal::whole(wire::INTEGRITY_SHA256)], ..proof }
+            }
+            Trick::OtherScheme => Proof::of(dice.pick(&[Scheme::Unnamed, named])),
+            _ => return,
+        };
+        parts.proof = proof;
+    }
+
+    /// A nonce without its promise, or with another.
+    fn promise(dice: &mut Dice, nonce: &[u8]) -> Vec<u8> {
+        let own = nonce.strip_prefix(PROMISE).unwrap_or(nonce);
+        let promise =
+            dice.pick(&[&b""[..], b"obMatJos2AAAA", b"obMatJos2wAAA", b"obMatJos2QAAA", b"obMatJos2gAA", PROMISE]);
+        [promise, own].concat()
     }
 
     /// Writes a name in quotes, with NULs behind it, or with something else that is not quite that.

@@ -9,6 +9,7 @@ use turnserver::turn::{Answer, Destination, Output, Verdict};
 use crate::action::Pace;
 use crate::model::{Expect, Merit, Opened, Reach, SECOND, Waiting, Wish, who};
 use crate::plan::sock;
+use crate::proof::Scheme;
 use crate::stage::{Asked, Checked, Flight, Stage};
 use crate::wire::{self, View};
 
@@ -68,6 +69,12 @@ impl Stage {
                 let clock = self.clock();
                 self.model.check_answer(reply, answer, clock, thorough)?;
                 self.note_answer(reply, answer);
+                self.tally.other(match reply.signer.map(|signer| signer.scheme) {
+                    None => "an answer unsigned",
+                    Some(Scheme::Unnamed) => "an answer to one that names nothing",
+                    Some(Scheme::Md5) => "an answer to one that names MD5",
+                    Some(Scheme::Sha256) => "an answer to one that names SHA-256",
+                });
                 if reply.who != who(&path.tuple) {
                     return Err(format!("a {} is addressed otherwise", reply.code));
                 }
@@ -272,7 +279,7 @@ impl Stage {
                 let token = claim.token;
                 let caller = crate::model::Caller {
                     user: Vec::new(),
-                    key: None,
+                    signer: None,
                     quota: claim.user.as_deref().map(<[u8]>::to_vec),
                 };
                 let foretold = self.model.foretell(&caller, &Wish::Claim(token.0));
@@ -294,7 +301,7 @@ impl Stage {
         };
         let reserve = matches!(open.even, Some(EvenPort::EvenAndReserve(_)));
         let quota = open.user.as_deref().map(<[u8]>::to_vec);
-        let caller = crate::model::Caller { user: Vec::new(), key: None, quota };
+        let caller = crate::model::Caller { user: Vec::new(), signer: None, quota };
         self.model.foretell(&caller, &Wish::Open { families, even: open.even.is_some(), reserve })
     }
 

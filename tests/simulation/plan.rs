@@ -11,6 +11,7 @@ use turnserver::config::{
 use turnserver::turn::address::Transport;
 
 use crate::dice::Dice;
+use crate::proof::Scheme;
 
 pub(crate) const REALM: &str = "example.org";
 pub(crate) const SECRET: &str = "a shared secret of this simulation";
@@ -83,6 +84,8 @@ pub(crate) struct ClientPlan {
     pub(crate) user: usize,
     pub(crate) password_is_right: bool,
     pub(crate) fingerprint: bool,
+    /// What it names where it may.
+    pub(crate) scheme: Scheme,
     /// How far ahead the ends of its time-limited credentials lie.
     pub(crate) ttl: u64,
 }
@@ -207,6 +210,7 @@ fn config(
         limits.new_peers_per_minute = dice.pick(&[0, 1, 20, 100]);
     }
     config.auth.strict_expiry |= dice.percent(20);
+    config.auth.sha256 ^= dice.percent(15);
     config.protocol.fingerprint = dice.percent(20);
     config.protocol.software = dice.percent(10);
     if dice.percent(10) {
@@ -267,6 +271,11 @@ fn client(dice: &mut Dice, index: usize) -> ClientPlan {
         password_is_right: !dice.percent(8),
         fingerprint: dice.percent(30),
         ttl: dice.pick(&[100, 700, 90_000, 700_000]),
+        scheme: match dice.below(6) {
+            0..=1 => Scheme::Sha256,
+            2 => Scheme::Md5,
+            _ => Scheme::Unnamed,
+        },
     }
 }
 

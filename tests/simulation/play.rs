@@ -16,9 +16,10 @@ use crate::hostile::Trick;
 use crate::judge::peer;
 use crate::model::{SECOND, who};
 use crate::plan::{LISTS, NAMES, REALM, SENDERS, SERVER_V4, ip, ranges, sock};
+use crate::proof::Key;
 use crate::stage::{Asked, Checked, Flight, Stage};
 use crate::state::parts;
-use crate::wire::{self, Draft, Key, View};
+use crate::wire::{self, Draft, View};
 
 /// More allocations than may leave their timers behind.
 const CHURNS: usize = 4_700;

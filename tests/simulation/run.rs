@@ -170,7 +170,7 @@ fn seeds() {
 /// Whatever can occur did.
 fn assert_whole(tally: &Tally) {
     const CODES: [u16; 15] = [200, 300, 400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 500, 508];
-    const OTHERS: [&str; 36] = [
+    const OTHERS: [&str; 40] = [
         "lost by the network",
         "over the budget",
         "guessed too often",
@@ -207,6 +207,10 @@ fn assert_whole(tally: &Tally) {
         "state compared",
         "states taken together",
         "timers left behind",
+        "an answer unsigned",
+        "an answer to one that names nothing",
+        "an answer to one that names MD5",
+        "an answer to one that names SHA-256",
     ];
     let codes: Vec<u16> = tally.codes.keys().copied().collect();
     assert_eq!(codes, CODES, "each answer code that can occur, and no other");
@@ -215,7 +219,7 @@ fn assert_whole(tally: &Tally) {
     let drops: Vec<DropReason> =
         DropReason::ALL.into_iter().filter(|reason| tally.drops[*reason as usize] == 0).collect();
     assert!(drops.is_empty(), "no datagram was dropped for {drops:?}");
-    assert_eq!(tally.acts.len(), 65, "each kind of action: {:?}", tally.acts.keys());
+    assert_eq!(tally.acts.len(), 73, "each kind of action: {:?}", tally.acts.keys());
 }
 
 #[test]

@@ -83,7 +83,8 @@ pub(crate) fn report(seed: u64) -> String {
         plan.config.protocol
     );
     for (index, client) in plan.clients.iter().enumerate() {
-        let _ = writeln!(text, "client {index}: {:?} {} user {}", client.transport, client.address, client.user);
+        let what = (client.transport, client.address, client.scheme);
+        let _ = writeln!(text, "client {index}: {what:?} user {}", client.user);
     }
     let _ = writeln!(text, "script of {} actions:", actions.len());
     for action in &actions {

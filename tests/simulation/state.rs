@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use turnserver::auth::Scheme;
+use turnserver::stun::PasswordAlgorithm;
 use turnserver::turn::address::{FiveTuple, WorkerId};
 use turnserver::turn::event::Traffic;
 use turnserver::turn::io::RelayGrant;
@@ -12,6 +14,7 @@ use turnserver::turn::time::Mono;
 use turnserver::turn::{Server, Snapshot};
 
 use crate::model::{Held, who};
+use crate::proof;
 use crate::stage::{Checked, Stage};
 
 /// As much of it as the model knows, read from its text.
@@ -24,6 +27,7 @@ struct Written {
 struct Allocation {
     tuple: FiveTuple,
     user: Vec<u8>,
+    scheme: Scheme,
     quota: Option<Vec<u8>>,
     relays: Vec<Option<Relay>>,
     permissions: Permissions,
@@ -102,8 +106,8 @@ impl Stage {
             let traffic = &allocation.traffic;
             let traffic =
                 [traffic.to_peer_packets, traffic.to_peer_bytes, traffic.to_client_packets, traffic.to_client_bytes];
-            let found = (&allocation.user, &allocation.quota, allocation.created.0, traffic);
-            let foretold = (&held.user, &held.quota, held.created, held.traffic);
+            let found = (&allocation.user, allocation.scheme, &allocation.quota, allocation.created.0, traffic);
+            let foretold = (&held.user, scheme_of(held), &held.quota, held.created, held.traffic);
             if found != foretold {
                 return Err(format!("written out of {}: {found:?}, foretold was {foretold:?}", of.1));
             }
@@ -113,6 +117,14 @@ impl Stage {
             }
         }
         Ok(())
+    }
+}
+
+fn scheme_of(held: &Held) -> Scheme {
+    match held.signer.map(|signer| signer.scheme) {
+        None | Some(proof::Scheme::Unnamed) => Scheme::Unnamed,
+        Some(proof::Scheme::Md5) => Scheme::Named(PasswordAlgorithm::Md5),
+        Some(proof::Scheme::Sha256) => Scheme::Named(PasswordAlgorithm::Sha256),
     }
 }
 

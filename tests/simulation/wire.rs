@@ -3,9 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use hmac::{Hmac, KeyInit, Mac};
-use md5::{Digest, Md5};
-use sha1::Sha1;
+use crate::proof::{integrity, integrity_len};
 
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
 
@@ -38,11 +36,13 @@ pub(crate) const EVEN_PORT: u16 = 0x0018;
 pub(crate) const TRANSPORT: u16 = 0x0019;
 pub(crate) const DONT_FRAGMENT: u16 = 0x001A;
 pub(crate) const INTEGRITY_SHA256: u16 = 0x001C;
+pub(crate) const PASSWORD_ALGORITHM: u16 = 0x001D;
 pub(crate) const USERHASH: u16 = 0x001E;
 pub(crate) const MAPPED_ADDRESS: u16 = 0x0020;
 pub(crate) const TOKEN: u16 = 0x0022;
 pub(crate) const ADDITIONAL_FAMILY: u16 = 0x8000;
 pub(crate) const ADDRESS_ERROR: u16 = 0x8001;
+pub(crate) const PASSWORD_ALGORITHMS: u16 = 0x8002;
 pub(crate) const SOFTWARE: u16 = 0x8022;
 pub(crate) const ALTERNATE_SERVER: u16 = 0x8023;
 pub(crate) const FINGERPRINT: u16 = 0x8028;
@@ -53,37 +53,6 @@ const UNDERSTOOD: &[u16] = &[
     0x0001, 0x0006, 0x0008, 0x0009, 0x000A, 0x000C, 0x000D, 0x0012, 0x0013, 0x0014, 0x0015, 0x0016, 0x0017, 0x0018,
     0x0019, 0x001A, 0x001C, 0x001D, 0x001E, 0x0020, 0x0022,
 ];
-
-/// A long-term key.
-#[derive(Clone)]
-pub(crate) struct Key {
-    pub(crate) raw: [u8; 16],
-    mac: Hmac<Sha1>,
-}
-
-impl Key {
-    pub(crate) fn derive(name: &[u8], realm: &str, password: &[u8]) -> Key {
-        let mut md5 = Md5::new();
-        md5.update([name, b":", realm.as_bytes(), b":", password].concat());
-        let raw = md5.finalize().into();
-        Key { raw, mac: Hmac::new_from_slice(&raw).expect("any length") }
-    }
-
-    /// The password of a time-limited name, and the key it makes.
-    pub(crate) fn timed(name: &[u8], realm: &str, secret: &str) -> Key {
-        use base64::Engine;
-        let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("any length");
-        mac.update(name);
-        let password = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
-        Key::derive(name, realm, password.as_bytes())
-    }
-
-    fn sign(&self, covered: &[u8]) -> [u8; 20] {
-        let mut mac = self.mac.clone();
-        mac.update(covered);
-        mac.finalize().into_bytes().into()
-    }
-}
 
 /// Class and method in their interleaved places.
 pub(crate) fn kind(method: u16, class: u8) -> u16 {
@@ -162,12 +131,13 @@ impl Draft {
         self.set_length(self.bytes.len());
     }
 
-    /// Appends MESSAGE-INTEGRITY and gives its value.
-    pub(crate) fn sign(&mut self, key: &Key) -> [u8; 20] {
-        self.set_length(self.bytes.len() + 24);
-        let value = key.sign(&self.bytes);
-        self.attribute(INTEGRITY, &value);
-        value
+    /// Appends an integrity attribute with as much of its value as `len` says; gives what it covers and its value.
+    pub(crate) fn sign(&mut self, kind: u16, key: &[u8], len: usize) -> (Vec<u8>, Vec<u8>) {
+        self.set_length(self.bytes.len() + 4 + len);
+        let covered = self.bytes.clone();
+        let value = integrity(kind, key, &covered);
+        self.attribute(kind, &value[..len]);
+        (covered, value)
     }
 
     pub(crate) fn fingerprint(&mut self) {
@@ -195,7 +165,7 @@ pub(crate) struct View<'a> {
     pub(crate) method: u16,
     pub(crate) class: u8,
     pub(crate) id: [u8; 12],
-    /// Those that count: up to the first integrity attribute.
+    /// Those that count: up to the first integrity attribute, and the stronger of those behind the weaker.
     attributes: Vec<(u16, usize, usize)>,
     fingerprint: Option<usize>,
 }
@@ -213,7 +183,7 @@ impl<'a> View<'a> {
         let id = bytes[8..20].try_into().expect("twelve bytes");
         let (method, class) = (method_of(kind), class_of(kind));
         let mut view = View { bytes, method, class, id, attributes: Vec::new(), fingerprint: None };
-        let (mut at, mut is_sealed) = (20, false);
+        let (mut at, mut sealed) = (20, None);
         while at < bytes.len() {
             let kind = u16::from_be_bytes([bytes[at], bytes[at + 1]]);
             let len = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
@@ -223,9 +193,9 @@ impl<'a> View<'a> {
             }
             if kind == FINGERPRINT {
                 view.fingerprint = Some(at);
-            } else if !is_sealed {
+            } else if sealed.is_none() || sealed == Some(INTEGRITY) && kind == INTEGRITY_SHA256 {
                 view.attributes.push((kind, at + 4, len));
-                is_sealed = kind == INTEGRITY || kind == INTEGRITY_SHA256;
+                sealed = Some(kind).filter(|kind| [INTEGRITY, INTEGRITY_SHA256].contains(kind)).or(sealed);
             }
             at = next;
         }
@@ -267,18 +237,19 @@ impl<'a> View<'a> {
         unknown
     }
 
-    /// What MESSAGE-INTEGRITY covers, its length field as it was signed, and its value.
-    pub(crate) fn seal(&self) -> Option<(Vec<u8>, [u8; 20])> {
-        let (_, start, len) = self.attributes.iter().find(|(kind, ..)| *kind == INTEGRITY)?;
-        let value = self.bytes[*start..start + len].try_into().ok()?;
+    /// The integrity attribute that counts, what it covers, with the length field as it was signed, and its value.
+    pub(crate) fn seal(&self) -> Option<(u16, Vec<u8>, &'a [u8])> {
+        let of = |wanted: u16| self.attributes.iter().find(|(kind, ..)| *kind == wanted);
+        let (kind, start, len) = of(INTEGRITY_SHA256).or_else(|| of(INTEGRITY))?;
+        let value = &self.bytes[*start..start + len];
         let mut covered = self.bytes[..start - 4].to_vec();
-        let length = ((start - 4 + 24 - 20) as u16).to_be_bytes();
+        let length = ((start + len - 20) as u16).to_be_bytes();
         covered[2..4].copy_from_slice(&length);
-        Some((covered, value))
+        (*len == integrity_len(*kind)).then_some((*kind, covered, value))
     }
 
-    /// Whether `key` signed it.
-    pub(crate) fn is_signed_by(&self, key: &Key) -> bool {
-        self.seal().is_some_and(|(covered, value)| key.sign(&covered) == value)
+    /// Whether `key` signed it, by this attribute.
+    pub(crate) fn is_signed_by(&self, kind: u16, key: &[u8]) -> bool {
+        self.seal().is_some_and(|(found, covered, value)| found == kind && integrity(kind, key, &covered) == value)
     }
 }

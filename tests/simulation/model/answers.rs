@@ -2,9 +2,10 @@
 
 use turnserver::config::ReasonPhrases;
 
-use super::{Clock, Merit, Model, Who};
+use super::{Clock, Merit, Model, Signer, Who};
 use crate::plan::REALM;
-use crate::wire::{self, Key, View};
+use crate::proof::LIST;
+use crate::wire::{self, View};
 
 /// An answer to come.
 #[derive(Clone, Debug)]
@@ -14,10 +15,10 @@ pub(crate) struct Reply {
     pub(crate) id: [u8; 12],
     /// 200 for a success.
     pub(crate) code: u16,
-    /// Types and values beside ERROR-CODE, REALM, NONCE, SOFTWARE, integrity and FINGERPRINT.
+    /// Types and values beside ERROR-CODE, REALM, NONCE, PASSWORD-ALGORITHMS, SOFTWARE, integrity and FINGERPRINT.
     pub(crate) attributes: Vec<(u16, Vec<u8>)>,
-    /// Whose key signs it.
-    pub(crate) key: Option<[u8; 16]>,
+    /// Whose key signs it, and how that was asked for.
+    pub(crate) signer: Option<Signer>,
     pub(crate) fingerprint: bool,
     pub(crate) merit: Merit,
 }
@@ -62,7 +63,13 @@ impl Model {
         if take(wire::SOFTWARE).is_some() != self.rules.software {
             return Err("SOFTWARE where it is off, or none where it is on".to_owned());
         }
-        if take(wire::INTEGRITY).is_some() != reply.key.is_some() {
+        // RFC 8489 section 9.2.5: a nonce that promises the list comes with it.
+        let list = (is_challenge && self.rules.offers).then(|| LIST.to_vec());
+        if take(wire::PASSWORD_ALGORITHMS) != list {
+            return Err(format!("PASSWORD-ALGORITHMS is missing, another, or where it does not belong in a {code}"));
+        }
+        let seals = [wire::INTEGRITY, wire::INTEGRITY_SHA256].into_iter().filter(|kind| take(*kind).is_some());
+        if !seals.eq(reply.signer.map(|signer| signer.scheme.answer())) {
             return Err(format!("a {code} is signed, or not, against the rules"));
         }
         let servers = |all: &[(u16, Vec<u8>)]| -> Vec<Vec<u8>> {
@@ -80,9 +87,9 @@ impl Model {
         if view.has_fingerprint() != (reply.fingerprint || self.rules.fingerprint) || !view.fingerprint_holds() {
             return Err("FINGERPRINT is wrong, or where it does not belong".to_owned());
         }
-        if thorough && let Some(raw) = reply.key {
-            let key: &Key = self.key(&raw).ok_or("a key nobody has")?;
-            if !view.is_signed_by(key) {
+        if thorough && let Some(signer) = &reply.signer {
+            let key = self.key(signer).ok_or("a key nobody has")?;
+            if !view.is_signed_by(signer.scheme.answer(), key) {
                 return Err(format!("the signature of a {code} is wrong"));
             }
         }
@@ -92,7 +99,7 @@ impl Model {
     fn has_phrase(&self, reply: &Reply) -> bool {
         match self.rules.phrases {
             ReasonPhrases::Never => false,
-            ReasonPhrases::Signed => reply.key.is_some(),
+            ReasonPhrases::Signed => reply.signer.is_some(),
             ReasonPhrases::Always => true,
         }
     }

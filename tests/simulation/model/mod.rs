@@ -1,13 +1,14 @@
 //! The reference: what a TURN server must do, told a second time in the plainest way. It sees the same bytes and times as
 //! the core and says beforehand what comes out; it asks the core nothing.
 //!
-//! `requests.rs` follows a message up to its method, `methods.rs` is one function per method, `data.rs` is relaying,
+//! `requests.rs` follows a message up to its method, `claims.rs` is what it says of its sender, `methods.rs` is one function per method, `data.rs` is relaying,
 //! `ports.rs` what the engine may give, `ends.rs` what must end and when, `told.rs` what of that must be told, `policy.rs`
 //! who may be reached, `names.rs` who is who, `budgets.rs` what runs out, `alternates.rs` who is sent elsewhere.
 
 mod alternates;
 mod answers;
 mod budgets;
+mod claims;
 mod data;
 mod ends;
 mod methods;
@@ -26,7 +27,7 @@ use turnserver::turn::DropReason;
 use turnserver::turn::address::{FiveTuple, Transport};
 
 use crate::plan::{NAMES, Plan, ip, sock};
-use crate::wire::Key;
+use crate::proof::{Key, PROMISE, Scheme};
 pub(crate) use answers::Reply;
 pub(crate) use budgets::{Fate, Merit};
 use budgets::{Income, Peered, Purse};
@@ -87,6 +88,8 @@ pub(crate) struct Rules {
     pub(crate) is_strict: bool,
     /// Other servers, by the transport of who is sent there.
     pub(crate) alternates: [Vec<SocketAddr>; 3],
+    /// Password algorithms are listed.
+    pub(crate) offers: bool,
     pub(crate) fingerprint: bool,
     pub(crate) software: bool,
     pub(crate) phrases: ReasonPhrases,
@@ -107,7 +110,8 @@ pub(crate) struct Relay {
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     pub(crate) user: Vec<u8>,
-    pub(crate) key: Option<[u8; 16]>,
+    /// Who made it, and how; the key is the last that was right.
+    pub(crate) signer: Option<Signer>,
     pub(crate) quota: Option<Vec<u8>>,
     pub(crate) relays: Vec<Relay>,
     pub(crate) permissions: BTreeMap<IpAddr, u64>,
@@ -122,11 +126,19 @@ pub(crate) struct Held {
     pub(crate) doom: Option<turnserver::turn::event::EndReason>,
 }
 
+/// A key, by what MD5 makes of it, and what a request said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signer {
+    pub(crate) key: [u8; 16],
+    pub(crate) scheme: Scheme,
+}
+
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) user: Vec<u8>,
-    pub(crate) key: Option<[u8; 16]>,
+    /// None where nobody is asked.
+    pub(crate) signer: Option<Signer>,
     pub(crate) quota: Option<Vec<u8>>,
 }
 
@@ -216,7 +228,7 @@ pub(crate) struct Model {
     keys: HashMap<(Vec<u8>, Vec<u8>), Key>,
     known_keys: HashMap<[u8; 16], Key>,
     /// What honest signatures cover, and with which key they were made.
-    signed: HashMap<[u8; 20], (Vec<u8>, [u8; 16])>,
+    signed: HashMap<Vec<u8>, (Vec<u8>, Vec<u8>)>,
     /// Unearned answers, by source; guesses on streams apart from what comes in datagrams.
     budget: BTreeMap<(bool, u128), Purse>,
     /// New peers of users.
@@ -275,6 +287,7 @@ impl Model {
             },
             alternates: alternates::by_transport(&config.redirect),
             is_strict: config.auth.strict_expiry,
+            offers: config.auth.sha256,
             fingerprint: protocol.fingerprint,
             software: protocol.software,
             phrases: match (protocol.reason_phrases, plan.profile) {
@@ -315,13 +328,16 @@ impl Model {
     }
 
     /// A client signed a message; whoever shows the same signature over the same bytes is believed.
-    pub(crate) fn note_signed(&mut self, covered: Vec<u8>, value: [u8; 20], key: &Key) {
-        self.signed.insert(value, (covered, key.raw));
+    pub(crate) fn note_signed(&mut self, covered: Vec<u8>, value: Vec<u8>, key: &[u8]) {
+        self.signed.insert(value, (covered, key.to_vec()));
     }
 
     pub(crate) fn note_nonce(&mut self, nonce: &[u8], clock: Clock, who: Who) -> Result<(), String> {
         match self.nonces.insert(nonce.to_vec(), Issued { wall: clock.wall, who }) {
             Some(_) => Err(format!("the nonce {:?} was given twice", String::from_utf8_lossy(nonce))),
+            None if nonce.starts_with(PROMISE) != self.rules.offers => {
+                Err("a nonce promises something else".to_owned())
+            }
             None if nonce.len() > 128 => Err("a nonce has at most 128 characters".to_owned()),
             None => Ok(()),
         }
@@ -341,9 +357,9 @@ impl Model {
         key
     }
 
-    /// The signing key behind its raw bytes.
-    pub(crate) fn key(&self, raw: &[u8; 16]) -> Option<&Key> {
-        self.known_keys.get(raw)
+    /// The bytes that sign.
+    fn key(&self, signer: &Signer) -> Option<&[u8]> {
+        self.known_keys.get(&signer.key).map(|key| key.bytes(signer.scheme))
     }
 }
 

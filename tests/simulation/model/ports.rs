@@ -173,9 +173,9 @@ impl Model {
             return None;
         };
         let reply = |code: u16, attributes: Vec<(u16, Vec<u8>)>| {
-            let key = caller.key;
+            let signer = caller.signer;
             let method = wire::ALLOCATE;
-            Some(Expect::Reply(Reply { who, method, id, code, attributes, key, fingerprint, merit: Merit::Earned }))
+            Some(Expect::Reply(Reply { who, method, id, code, attributes, signer, fingerprint, merit: Merit::Earned }))
         };
         let (refused, missing) = match opened {
             Opened::Quota => (Some(486), None),
@@ -209,7 +209,7 @@ impl Model {
         };
         let held = Held {
             user: caller.user.clone(),
-            key: caller.key,
+            signer: caller.signer,
             quota: caller.quota.clone(),
             relays: grants.iter().map(relay).collect(),
             permissions: Default::default(),

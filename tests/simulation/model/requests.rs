@@ -1,30 +1,20 @@
-//! From bytes to a method: what is no message, who asks, and in which order that is judged.
+//! From bytes to a method: what is no message, who waits for what, and in which order that is judged.
 
 use turnserver::config::AuthMode;
 use turnserver::turn::DropReason;
 
-use super::names::{bare, timed};
+use super::claims::{Age, Claims};
 use super::told::Tell;
-use super::{Caller, Clock, Expect, Held, Merit, Model, Reply, SECOND, Waiting, Who};
-use crate::plan::{REALM, SECRET};
-use crate::wire::{self, Junk, Key, View};
+use super::{Caller, Clock, Expect, Held, Merit, Model, Reply, SECOND, Signer, Waiting, Who};
+use crate::proof::Scheme;
+use crate::wire::{self, Junk, View};
 
-/// RFC 8489: USERNAME, REALM and NONCE have less than this many bytes.
-const NAME_LEN_END: usize = 764;
 /// A waiting request is kept whole up to this length.
 const KEPT_LEN_MAX: usize = 4096;
 /// Requests that may wait for a user with one worker, and that may wait at all: room for others is left.
 const LOOK_UPS_MAX: usize = 4096;
 const WAITING_MAX: usize = 5120;
 const WAITING_SECS: u64 = 5;
-
-/// How old a nonce is.
-#[derive(PartialEq, Eq)]
-enum Age {
-    Fresh,
-    Stale,
-    Foreign,
-}
 
 /// How many requests wait with a worker.
 #[derive(Clone, Copy, Debug, Default)]
@@ -105,17 +95,18 @@ impl Model {
             return self.reply(who, view, 300, servers, None);
         }
         if self.rules.mode == AuthMode::Anonymous {
-            let nobody = Caller { user: Vec::new(), key: None, quota: None };
+            let nobody = Caller { user: Vec::new(), signer: None, quota: None };
             return self.serve(clock, who, view, nobody, busy);
         }
-        let (user, age) = match self.claims(clock, who, view) {
+        let Claims { user, scheme, age } = match self.claims(clock, who, view) {
             Ok(claims) => claims,
             Err(code) => return self.refuse(who, view, code, None),
         };
         let live = self.held.get(&who).filter(|held| held.is_live(clock.mono) && held.user == user);
-        if let Some((held, key)) = live.and_then(|held| Some((held, held.key?))) {
-            let caller = Caller { user: held.user.clone(), key: Some(key), quota: held.quota.clone() };
-            if self.is_signed(view, &key) {
+        if let Some((held, maker)) = live.and_then(|held| Some((held, held.signer?))) {
+            let signer = Signer { scheme, ..maker };
+            let caller = Caller { user: held.user.clone(), signer: Some(signer), quota: held.quota.clone() };
+            if self.is_signed(view, &signer) {
                 return match age {
                     Age::Fresh => self.serve(clock, who, view, caller, busy),
                     _ => self.error(who, view, 438, None),
@@ -161,43 +152,6 @@ impl Model {
         Expect::Ask(self.tickets)
     }
 
-    /// Who a request says it is from, and how old its nonce is.
-    fn claims(&self, clock: Clock, who: Who, view: &View<'_>) -> Result<(Vec<u8>, Age), u16> {
-        if !view.has(wire::INTEGRITY) {
-            return Err(401);
-        }
-        let short = |kind: u16| view.value(kind).filter(|value| value.len() < NAME_LEN_END);
-        let (Some(realm), Some(nonce)) = (short(wire::REALM), short(wire::NONCE)) else { return Err(400) };
-        let (has_name, has_hash) = (view.has(wire::USERNAME), view.has(wire::USERHASH));
-        if has_name == has_hash || has_name && short(wire::USERNAME).is_none() {
-            return Err(400);
-        }
-        let age = self.age(nonce, clock, who);
-        match short(wire::USERNAME) {
-            _ if age == Age::Foreign => Err(438),
-            Some(user) if has_name && bare(realm) == REALM.as_bytes() => Ok((self.name_of(user), age)),
-            _ => Err(401),
-        }
-    }
-
-    fn age(&self, nonce: &[u8], clock: Clock, who: Who) -> Age {
-        let Some(issued) = self.nonces.get(nonce) else { return Age::Foreign };
-        // Over UDP the port counts, as an address alone can be forged; a client's streams share their nonces. Where
-        // clients are sent elsewhere they take them along, to any port.
-        let is_alone = self.rules.alternates.iter().all(Vec::is_empty);
-        let key = |who: Who| (who.1.ip(), (is_alone && who.0 == 0).then(|| who.1.port()));
-        if key(issued.who) != key(who) || issued.wall > clock.wall + 5 {
-            return Age::Foreign;
-        }
-        let age = clock.wall.saturating_sub(issued.wall);
-        if self.rules.nonce_secs != 0 && age > self.rules.nonce_secs { Age::Stale } else { Age::Fresh }
-    }
-
-    fn is_signed(&self, view: &View<'_>, key: &[u8; 16]) -> bool {
-        let Some((covered, value)) = view.seal() else { return false };
-        self.signed.get(&value).is_some_and(|(known, by)| *known == covered && by == key)
-    }
-
     /// The look-up of a waiting request's user is answered. None: nothing waits under that number any more.
     pub(crate) fn user_found(&mut self, clock: Clock, ticket: u64, is_of: impl Fn(Who) -> bool) -> Option<Expect> {
         let Waiting::User { who, bytes, .. } = self.unwait(ticket)? else {
@@ -205,22 +159,24 @@ impl Model {
         };
         let busy = self.busy(is_of);
         let view = View::parse(&bytes).expect("it was a message before");
-        let (user, age) = match self.claims(clock, who, &view) {
+        let Claims { user, scheme, age } = match self.claims(clock, who, &view) {
             Ok(claims) => claims,
             Err(code) => return Some(self.refuse(who, &view, code, None)),
         };
-        let Some((key, quota)) = self.credentials(&user, clock).filter(|(key, _)| self.is_signed(&view, &key.raw))
-        else {
+        let known = self.credentials(&user, clock).map(|(key, quota)| (Signer { key: key.raw, scheme }, quota));
+        let Some((signer, quota)) = known.filter(|(signer, _)| self.is_signed(&view, signer)) else {
             self.must_tell(Tell::Refused(who, view.method, 401, Some(user.clone())));
             return Some(self.refuse_guess(who, &view, user));
         };
         if age == Age::Stale {
             return Some(self.refuse(who, &view, 438, Some(user)));
         }
-        if let Some(held) = self.held.get_mut(&who).filter(|held| held.user == user) {
-            held.key = Some(key.raw);
+        if let Some(maker) =
+            self.held.get_mut(&who).filter(|held| held.user == user).and_then(|held| held.signer.as_mut())
+        {
+            maker.key = signer.key;
         }
-        let caller = Caller { user, key: Some(key.raw), quota: Some(quota) };
+        let caller = Caller { user, signer: Some(signer), quota: Some(quota) };
         Some(self.serve(clock, who, &view, caller, busy))
     }
 
@@ -234,30 +190,18 @@ impl Model {
         Some(self.refuse(who, &view, 500, name))
     }
 
-    /// The key of a user who may be let in now, and whose quota it is.
-    fn credentials(&mut self, name: &[u8], clock: Clock) -> Option<(Key, Vec<u8>)> {
-        if self.rules.mode == AuthMode::LongTerm {
-            let password = self.passwords.get(name)?.clone();
-            return Some((self.key_of(name, &password), name.to_vec()));
-        }
-        let (ends, quota) = timed(name)?;
-        if ends < clock.wall || self.rules.ahead_secs_max.is_some_and(|max| ends > clock.wall + max) {
-            return None;
-        }
-        let key = Key::timed(name, REALM, SECRET);
-        self.known_keys.entry(key.raw).or_insert_with(|| key.clone());
-        Some((key, quota))
-    }
-
     /// The last checks that all methods share, then the method.
     fn serve(&mut self, clock: Clock, who: Who, view: &View<'_>, caller: Caller, busy: Busy) -> Expect {
         let live = self.held.get(&who).filter(|held| held.is_live(clock.mono));
-        if live.is_some_and(|held| held.user != caller.user) {
+        // RFC 8489 section 16.1.3: who made it with SHA-256 is not to be brought back to MD5.
+        let is_sha256 = |signer: Option<Signer>| signer.is_some_and(|signer| signer.scheme == Scheme::Sha256);
+        let is_other = |held: &Held| held.user != caller.user || is_sha256(held.signer) && !is_sha256(caller.signer);
+        if live.is_some_and(is_other) {
             self.must_tell(Tell::Refused(who, view.method, 441, Some(caller.user)));
-            return self.error(who, view, 441, caller.key);
+            return self.error(who, view, 441, caller.signer);
         }
         if !view.unknown().is_empty() {
-            return self.error(who, view, 420, caller.key);
+            return self.error(who, view, 420, caller.signer);
         }
         let outcome = match view.method {
             wire::ALLOCATE => self.allocate(clock, who, view, &caller),
@@ -266,7 +210,7 @@ impl Model {
             _ => self.channel_bind(clock, who, view),
         };
         match outcome {
-            Ok(Done::Says(attributes)) => self.reply(who, view, 200, attributes, caller.key),
+            Ok(Done::Says(attributes)) => self.reply(who, view, 200, attributes, caller.signer),
             Ok(Done::Again(answer)) => Expect::Again(answer),
             Ok(Done::Wants(wish, lifetime)) => {
                 let until = clock.mono + WAITING_SECS * SECOND;
@@ -276,11 +220,11 @@ impl Model {
             }
             Ok(Done::Elsewhere(servers)) => {
                 self.must_tell(Tell::Refused(who, view.method, 300, Some(caller.user)));
-                self.reply(who, view, 300, servers, caller.key)
+                self.reply(who, view, 300, servers, caller.signer)
             }
             Err(code) => {
                 self.must_tell(Tell::Refused(who, view.method, code, Some(caller.user)));
-                self.error(who, view, code, caller.key)
+                self.error(who, view, code, caller.signer)
             }
         }
     }
@@ -294,10 +238,10 @@ impl Model {
         self.error(who, view, code, None)
     }
 
-    pub(super) fn error(&self, who: Who, view: &View<'_>, code: u16, key: Option<[u8; 16]>) -> Expect {
+    pub(super) fn error(&self, who: Who, view: &View<'_>, code: u16, signer: Option<Signer>) -> Expect {
         let unknown = || view.unknown().iter().flat_map(|kind| kind.to_be_bytes()).collect();
         let attributes = if code == 420 { vec![(wire::UNKNOWN_ATTRIBUTES, unknown())] } else { Vec::new() };
-        self.reply(who, view, code, attributes, key)
+        self.reply(who, view, code, attributes, signer)
     }
 
     /// A password that is not this name's, or a name that is nobody's.
@@ -314,11 +258,11 @@ impl Model {
         view: &View<'_>,
         code: u16,
         attributes: Vec<(u16, Vec<u8>)>,
-        key: Option<[u8; 16]>,
+        signer: Option<Signer>,
     ) -> Expect {
         let (method, id, fingerprint) = (view.method, view.id, view.has_fingerprint());
-        let merit = if key.is_some() { Merit::Earned } else { Merit::Unearned };
-        Expect::Reply(Reply { who, method, id, code, attributes, key, fingerprint, merit })
+        let merit = if signer.is_some() { Merit::Earned } else { Merit::Unearned };
+        Expect::Reply(Reply { who, method, id, code, attributes, signer, fingerprint, merit })
     }
 }
 
