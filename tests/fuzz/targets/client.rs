@@ -6,9 +6,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use turnserver::auth::LongTermKey;
+use turnserver::auth::{LongTermKey, Scheme};
 use turnserver::config::{IpRange, Peers};
-use turnserver::stun::{AttributeType, ChannelData, ChannelNumber, Class, ErrorCode, Message, Method, TransactionId};
+use turnserver::stun::{
+    AttributeType, ChannelData, ChannelNumber, Class, ErrorCode, Message, Method, PasswordAlgorithm, TransactionId,
+};
 use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport, WorkerId};
 use turnserver::turn::io::{ClientPath, Credit, Direction, Forward};
 use turnserver::turn::time::{Mono, Now};
@@ -27,6 +29,8 @@ const CLIENTS: u8 = 4;
 struct Memory {
     nonce: Vec<u8>,
     last: Vec<u8>,
+    /// The answer that told of its allocation, and how it was asked for.
+    allocated: Option<(Vec<u8>, Scheme)>,
 }
 
 struct Stage {
@@ -256,7 +260,7 @@ impl Stage {
         assert_eq!(asked.kind().class, Class::Request, "only requests are answered");
         assert_eq!((said.id(), said.kind().method), (asked.id(), asked.kind().method));
         assert!(said.fingerprint_holds() && !said.has_unknown_required());
-        let is_signed = self.keys.iter().any(|key| said.verify_integrity(key.integrity()));
+        let is_signed = self.check_seal(path, &asked, &said);
         let is_anonymous = self.kit.is_anonymous();
         let is_earned = credit == Credit::Authenticated;
         assert!(is_signed == is_earned || is_anonymous && !is_signed, "who proved who it is gets signed answers");
@@ -279,6 +283,28 @@ impl Stage {
         if let Some(token) = said.value(AttributeType::RESERVATION_TOKEN) {
             self.token = token.try_into().expect("RFC 8656 section 18.10: 8 bytes");
         }
+    }
+
+    /// Whether an answer is signed: then as its request asks, and one that changed an allocation was no step back.
+    fn check_seal(&mut self, path: ClientPath, asked: &Message<'_>, said: &Message<'_>) -> bool {
+        let seals = [AttributeType::MESSAGE_INTEGRITY, AttributeType::MESSAGE_INTEGRITY_SHA256];
+        let seals = seals.map(|kind| said.has(kind));
+        let allocated = &mut self.memories[path.link.0 as usize].allocated;
+        if seals == [false; 2] || allocated.as_ref().is_some_and(|(answer, _)| answer == said.bytes()) {
+            return seals != [false; 2];
+        }
+        let scheme = message::scheme_of(asked);
+        assert_eq!(seals, [scheme == Scheme::Unnamed, scheme != Scheme::Unnamed], "{scheme:?}");
+        assert!(self.keys.iter().any(|key| key.verifies(said, scheme)), "signed otherwise than by {scheme:?}");
+        if said.kind().class == Class::Success {
+            if asked.kind().method == Method::ALLOCATE {
+                *allocated = Some((said.bytes().into(), scheme));
+            }
+            let (_, maker) = allocated.as_ref().expect("nothing succeeds before Allocate");
+            let sha256 = Scheme::Named(PasswordAlgorithm::Sha256);
+            assert!(*maker != sha256 || scheme == sha256, "{scheme:?} on an allocation made with SHA-256");
+        }
+        true
     }
 
     /// A later moment, by both clocks.

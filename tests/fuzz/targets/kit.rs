@@ -70,15 +70,18 @@ impl Kit {
 }
 
 /// How many kits there are.
-pub(crate) const KITS: u8 = 9;
+pub(crate) const KITS: u8 = 18;
 
 const MODES: [AuthMode; 3] = [AuthMode::LongTerm, AuthMode::SharedSecret, AuthMode::Anonymous];
 
-/// The kit of a byte, made once: it says the profile, and by what is left of it the mode.
+/// The kit of a byte, made once: it says the profile, by what is left of it the mode, and by what is left of that whether
+/// password algorithms are offered as the profile has it, or otherwise.
 pub(super) fn of(byte: u8) -> &'static Kit {
     static MADE: OnceLock<Vec<Kit>> = OnceLock::new();
-    let all = || MODES.iter().flat_map(|mode| Profile::ALL.into_iter().map(|profile| assemble(profile, *mode)));
-    let kits = MADE.get_or_init(|| all().collect());
+    let modes = |is_other: bool| MODES.into_iter().map(move |mode| (mode, is_other));
+    let all = || [false, true].into_iter().flat_map(modes);
+    let of_all = |(mode, is_other)| Profile::ALL.into_iter().map(move |profile| assemble(profile, mode, is_other));
+    let kits = MADE.get_or_init(|| all().flat_map(of_all).collect());
     &kits[usize::from(byte % KITS)]
 }
 
@@ -97,7 +100,7 @@ pub(super) fn denied(number: u8) -> Vec<IpRange> {
     }
 }
 
-fn assemble(profile: Profile, mode: AuthMode) -> Kit {
+fn assemble(profile: Profile, mode: AuthMode, offers_otherwise: bool) -> Kit {
     let people = [ALICE, BOB].map(|person| format!("{}:{}", person.name, person.password));
     let who = match mode {
         AuthMode::SharedSecret => format!("static-auth-secret = {SECRET:?}"),
@@ -106,6 +109,7 @@ fn assemble(profile: Profile, mode: AuthMode) -> Kit {
     let text = format!("profile = {:?}\nrealm = {REALM:?}\n{who}\n", profile.name());
     let mut config = load_text(&text, Path::new("kit.toml")).unwrap_or_else(|problems| panic!("{problems}")).config;
     config.auth.mode = mode;
+    config.auth.sha256 ^= offers_otherwise;
     let mut own = OwnNet::new(vec![3478, 5349, 9641], config.relay.ports.clone());
     own.add(listeners().iter().map(SocketAddr::ip));
     listeners().iter().for_each(|listener| own.add_relay(listener.ip(), &config.relay.external));

@@ -3,8 +3,8 @@
 
 use std::net::SocketAddr;
 
-use turnserver::auth::LongTermKey;
-use turnserver::stun::{AttributeType, Class, MessageType, Method, TransactionId, Writer};
+use turnserver::auth::{LongTermKey, Scheme};
+use turnserver::stun::{AttributeType, Class, Message, MessageType, Method, PasswordAlgorithm, TransactionId, Writer};
 
 use super::input::Input;
 use super::kit::REALM;
@@ -30,6 +30,26 @@ const METHODS: [Method; 8] = [
     Method(0x00A),
 ];
 
+/// What a nonce begins with that promises a list of password algorithms, and the list.
+pub(super) const PROMISE: &[u8] = b"obMatJos2gAAA";
+pub(super) const LIST: [u8; 8] = [0, 2, 0, 0, 0, 1, 0, 0];
+
+const SHA256: Scheme = Scheme::Named(PasswordAlgorithm::Sha256);
+const MD5: Scheme = Scheme::Named(PasswordAlgorithm::Md5);
+
+/// Ways to sign: what is named, and the schemes whose integrity attributes follow.
+const WAYS: [(Scheme, &[Scheme]); 8] = [
+    (Scheme::Unnamed, &[Scheme::Unnamed]),
+    (SHA256, &[SHA256]),
+    (MD5, &[MD5]),
+    (Scheme::Unnamed, &[MD5]),
+    (Scheme::Unnamed, &[Scheme::Unnamed, MD5]),
+    // Of two attributes the weaker is not looked at; here it is of another key.
+    (SHA256, &[Scheme::Unnamed, SHA256]),
+    (MD5, &[Scheme::Unnamed, MD5]),
+    (MD5, &[Scheme::Unnamed]),
+];
+
 const LIFETIMES: [u32; 8] = [0, 1, 599, 600, 601, 3600, 3601, u32::MAX];
 
 /// A peer of a small neighbourhood: hosts that may be reached, in both families, and hosts that may not, among them
@@ -53,8 +73,8 @@ pub(super) fn peer(byte: u8) -> SocketAddr {
 
 /// Writes the message that the fuzzer describes.
 ///
-/// One byte says method, class and credentials, one how many attributes follow and what stands at the end; then the
-/// attributes.
+/// One byte says method, class and credentials, one how many attributes follow and what stands at the end, and three bits
+/// of both how it is signed; then the attributes.
 pub(super) fn write(input: &mut Input<'_>, pen: &Pen<'_>) -> Vec<u8> {
     let head = input.byte();
     let tail = input.byte();
@@ -69,7 +89,7 @@ pub(super) fn write(input: &mut Input<'_>, pen: &Pen<'_>) -> Vec<u8> {
         writer.attribute(AttributeType::USERNAME, pen.user.as_bytes());
         writer.attribute(AttributeType::REALM, REALM.as_bytes());
         writer.attribute(AttributeType::NONCE, pen.nonce);
-        writer.integrity(pen.key.integrity());
+        pen.sign(usize::from(tail >> 6 | head >> 3 & 4), &mut writer);
     }
     if tail & 0x10 != 0 {
         attribute(input, pen, &mut writer);
@@ -85,6 +105,33 @@ pub(super) fn write(input: &mut Input<'_>, pen: &Pen<'_>) -> Vec<u8> {
         buf[place] ^= input.byte();
     }
     buf
+}
+
+impl Pen<'_> {
+    /// Names what the way says where the nonce promised that it may, and signs.
+    fn sign(&self, way: usize, writer: &mut Writer<'_>) {
+        let is_promised = self.nonce.starts_with(PROMISE);
+        let (named, seals) = WAYS[if is_promised { way } else { way & 4 }];
+        if let Scheme::Named(algorithm) = named {
+            writer.attribute(AttributeType::PASSWORD_ALGORITHMS, &LIST);
+            writer.attribute(AttributeType::PASSWORD_ALGORITHM, &algorithm.encode());
+        }
+        seals.iter().for_each(|scheme| self.key.seal(*scheme).sign(writer));
+    }
+}
+
+/// What a request that was taken says of its key.
+pub(super) fn scheme_of(request: &Message<'_>) -> Scheme {
+    let is_promised = request.value(AttributeType::NONCE).is_some_and(|nonce| nonce.starts_with(PROMISE));
+    match request.value(AttributeType::PASSWORD_ALGORITHM).filter(|_| is_promised) {
+        Some(chosen) if request.value(AttributeType::PASSWORD_ALGORITHMS) == Some(&LIST) => match chosen {
+            [0, 1, 0, 0] => MD5,
+            [0, 2, 0, 0] => SHA256,
+            _ => panic!("{chosen:?} is no password algorithm, and was taken"),
+        },
+        None if !is_promised || !request.has(AttributeType::PASSWORD_ALGORITHMS) => Scheme::Unnamed,
+        _ => panic!("only one of two attributes, or another list, was taken"),
+    }
 }
 
 fn attribute(input: &mut Input<'_>, pen: &Pen<'_>, writer: &mut Writer<'_>) {

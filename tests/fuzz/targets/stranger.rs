@@ -194,7 +194,8 @@ impl Stranger {
         assert!(!kit::listeners().contains(&path.tuple.client), "our own listeners are not answered");
         let said = Message::parse(answer).expect("answers are messages");
         assert_eq!((said.id(), said.kind().method), (asked.id(), asked.kind().method));
-        assert!(said.fingerprint_holds() && !said.has(AttributeType::MESSAGE_INTEGRITY));
+        let seals = [AttributeType::MESSAGE_INTEGRITY, AttributeType::MESSAGE_INTEGRITY_SHA256];
+        assert!(said.fingerprint_holds() && !seals.iter().any(|kind| said.has(*kind)));
         assert!(!said.has_unknown_required() && !said.has(AttributeType::SOFTWARE));
         let fingerprint_len = if said.has(AttributeType::FINGERPRINT) { 8 } else { 0 };
         let len = answer.len() - fingerprint_len;
@@ -208,8 +209,13 @@ impl Stranger {
         let code = said.value(AttributeType::ERROR_CODE).and_then(ErrorCode::decode).expect("an error says which");
         match code.code() {
             401 | 438 if !self.kit.is_anonymous() => {
-                assert_eq!(len, 64 + realm_len, "header, code, nonce and realm");
+                let is_offered = self.kit.config().auth.sha256;
+                let more = if is_offered { 16 + 12 } else { 0 };
+                assert_eq!(len, 64 + realm_len + more, "header, code, nonce and realm; a promise and a list");
                 let nonce = said.value(AttributeType::NONCE).expect("a challenge has one");
+                assert_eq!(nonce.starts_with(message::PROMISE), is_offered);
+                let list = said.value(AttributeType::PASSWORD_ALGORITHMS);
+                assert_eq!(list, is_offered.then_some(&message::LIST[..]));
                 self.nonces[usize::from(path.link.0 as u8)] = nonce.into();
             }
             400 => assert_eq!(len, 28, "header and code"),
