@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Brings what the interop cases run against: programs from Debian packages, Debian's coturn
-# unpacked under target/peers (never installed: its package would start a service) and a
-# Python environment with aiortc. Everything already there is left alone.
+# unpacked under target/peers (never installed: its package would start a service), a Python
+# environment with aiortc and a client in Go. Everything already there is left alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # Where nft is, and where the PATH of an ordinary user does not lead.
 PATH=$PATH:/usr/sbin
 mkdir -p target/peers
 peers=$PWD/target/peers
+# Where Debian's packages of Go keep their sources.
+go_path=/usr/share/gocode
 
 fail() {
     printf 'peers: %s\n' "$*" >&2
@@ -53,7 +55,11 @@ missing_packages() {
 	ip          iproute2
 	nft         nftables
 	g++         g++
+	go          golang-go
 	TABLE
+    [ -d "$go_path/src/github.com/pion/turn/v2" ] || echo golang-github-pion-turn.v2-dev
+    /usr/bin/python3 -c 'import gi; gi.require_version("Nice", "0.1")' 2>/dev/null ||
+        echo "python3-gi gir1.2-nice-0.1"
     python3 -c 'import ensurepip, sys, venv; assert sys.version_info >= (3, 11)' 2>/dev/null ||
         echo "python3 python3-venv"
 }
@@ -113,6 +119,14 @@ python_environment() {
     cp "$wanted" "$venv/requirements.txt"
 }
 
+pion() {
+    local source=tests/interop/pion/main.go program=$peers/pion
+    [ ! "$program" -nt "$source" ] || return 0
+    echo "building the client of pion"
+    GO111MODULE=off GOPATH=$go_path go build -o "$program" "$source"
+}
+
 system_programs
 coturn
 python_environment
+pion

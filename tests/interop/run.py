@@ -19,6 +19,7 @@ import aiortc_peer
 import browser
 import namespaces
 import nat
+import programs
 import uclient
 from lab import Case, Lab, NotStarted
 from server import COTURN_SERVER, ROOT
@@ -62,7 +63,8 @@ def _arguments() -> argparse.Namespace:
 def _cases(coturn: bool) -> list[Case]:
     # Debian's coturn reads no TOML file.
     profiles = ["coturn"] if coturn else ["default", "coturn"]
-    return [*uclient.cases(), *aiortc_peer.cases(profiles), *browser.cases(profiles), *nat.cases()]
+    with_profiles = [case for module in (aiortc_peer, programs, browser) for case in module.cases(profiles)]
+    return [*uclient.cases(), *with_profiles, *nat.cases()]
 
 
 def _title(case: Case) -> str:
