@@ -63,8 +63,8 @@ def _arguments() -> argparse.Namespace:
 def _cases(coturn: bool) -> list[Case]:
     # Debian's coturn reads no TOML file.
     profiles = ["coturn"] if coturn else ["default", "coturn"]
-    with_profiles = [case for module in (aiortc_peer, programs, browser) for case in module.cases(profiles)]
-    return [*uclient.cases(), *with_profiles, *nat.cases()]
+    with_profiles = [case for module in (uclient, aiortc_peer, programs, browser) for case in module.cases(profiles)]
+    return [*with_profiles, *nat.cases()]
 
 
 def _title(case: Case) -> str:

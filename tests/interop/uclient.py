@@ -28,17 +28,24 @@ class Count:
     dropped: int
 
 
-def cases() -> list[Case]:
+def cases(profiles: list[str]) -> list[Case]:
     to_peer = [
         Case(f"uclient {transport} {method}", "coturn", partial(_to_peer, transport, flags))
         for transport in TRANSPORTS
         for method, flags in METHODS.items()
     ]
     between_clients = [
-        Case(f"uclient {transport} client to client", "coturn", partial(_between_clients, transport))
+        Case(f"uclient {transport} client to client", "coturn", partial(_between_clients, transport, []))
         for transport in TRANSPORTS
     ]
-    return to_peer + between_clients
+    # Other profiles refuse the peer, which is on loopback, and channel numbers beyond those of RFC 8656.
+    other_profiles = [
+        Case(f"uclient {transport} indications", profile, partial(_between_clients, transport, METHODS["indications"]))
+        for profile in profiles
+        if profile != "coturn"
+        for transport in ("udp", "tcp")
+    ]
+    return to_peer + between_clients + other_profiles
 
 
 def start_peer(ip: str, log: Path) -> Process:
@@ -89,13 +96,13 @@ def _to_peer(transport: str, method_flags: list, lab: Lab, server: Server) -> st
         return require_no_loss(measure(server.ip, port, [*flags, *method_flags, "-e", server.ip, "-r", PEER_PORT]))
 
 
-def _between_clients(transport: str, lab: Lab, server: Server) -> str:
+def _between_clients(transport: str, method_flags: list, lab: Lab, server: Server) -> str:
     """The client counts a record of TLS that carries two messages as one message and one loss. So the
     measure is what Debian's coturn loses in the same run, at the same time."""
 
     def run(measured: Server) -> Count:
         port, flags = _flags(measured, transport, lab)
-        return measure(measured.ip, port, [*flags, "-y"])
+        return measure(measured.ip, port, [*flags, *method_flags, "-y"])
 
     if lab.program == COTURN_SERVER:
         return f"{run(server)}"
