@@ -7,7 +7,7 @@ use crate::row::{Outcome, Row, Section, Shown, outcomes};
 use crate::target::Target;
 
 /// A ratchet: so many ids are covered now. Fewer are red, and more are until this number says so.
-const COVERED: usize = 240;
+const COVERED: usize = 243;
 /// Of all claimed ids, how many in a hundred are to be covered in the end.
 const PERCENT_WANTED: usize = 95;
 
