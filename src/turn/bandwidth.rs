@@ -96,7 +96,15 @@ pub struct Bandwidth {
     allocation: Option<Flow>,
     user: Option<Flow>,
     server: Option<Arc<Buckets>>,
-    users: Mutex<HashMap<Whose, Arc<Buckets>, ahash::RandomState>>,
+    users: Mutex<Users>,
+}
+
+/// The buckets of users.
+#[derive(Debug, Default)]
+struct Users {
+    buckets: HashMap<Whose, Arc<Buckets>, ahash::RandomState>,
+    /// At so many those that nobody needs are looked for again.
+    crowded: usize,
 }
 
 impl Bandwidth {
@@ -128,19 +136,22 @@ impl Bandwidth {
             None => Whose::Source(prefix(client)),
         };
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(buckets) = users.get(&whose) {
+        if let Some(buckets) = users.buckets.get(&whose) {
             return Arc::clone(buckets);
         }
-        // Doubling lets this cost little; what stays is in use, or was a burst ago.
-        if users.len() >= USERS_KEPT_MIN && users.len() == users.capacity() {
-            users.retain(|_, buckets| Arc::strong_count(buckets) > 1 || !buckets.is_full(now));
+        if users.buckets.len() >= users.crowded.max(USERS_KEPT_MIN) {
+            users.buckets.retain(|_, buckets| Arc::strong_count(buckets) > 1 || !buckets.is_full(now));
+            // What stays is in use, or was a burst ago; looking at twice as many next time makes this cheap for each.
+            users.crowded = 2 * users.buckets.len();
         }
-        Arc::clone(users.entry(whose).or_insert_with(|| Buckets::new(flow)))
+        let buckets = Buckets::new(flow);
+        users.buckets.insert(whose, Arc::clone(&buckets));
+        buckets
     }
 
     /// Of how many users buckets are kept.
     pub fn users(&self) -> usize {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.users.lock().unwrap_or_else(PoisonError::into_inner).buckets.len()
     }
 }
 

@@ -283,6 +283,14 @@ impl Action {
         }
         actions
     }
+
+    /// How much data it sends, if it sends data.
+    pub(crate) fn size(&mut self) -> Option<&mut Size> {
+        match &mut self.act {
+            Act::Send { size, .. } | Act::Channel { size, .. } | Act::PeerSends { size, .. } => Some(size),
+            _ => None,
+        }
+    }
 }
 
 impl Act {

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use turnserver::config::{
-    AuthMode, Config, ExternalPair, IpRange, Profile, Rate, ReasonPhrases, Redirect, User, UserSecret, load_text,
+    AuthMode, Config, ExternalPair, IpRange, Limits, Profile, Rate, ReasonPhrases, Redirect, User, UserSecret,
+    load_text,
 };
 use turnserver::turn::address::Transport;
 
@@ -143,6 +144,7 @@ impl Plan {
         let squatted = squatted.collect();
         let mut config = config(&mut dice, profile, mode, &relays, &ports);
         config.redirect = redirect(seed);
+        limit_bandwidth(&mut Dice::new(!seed), &mut config.limits);
         Plan {
             profile,
             mode,
@@ -235,6 +237,15 @@ fn redirect(seed: u64) -> Redirect {
     }
     let mut servers = || dice.pick(&SERVERS).iter().map(|server| sock(server)).collect();
     Redirect { udp: servers(), tcp: servers(), tls: servers() }
+}
+
+/// In one of four plans bandwidth is limited. The longest datagram fits under every limit, and uses the smallest up.
+fn limit_bandwidth(dice: &mut Dice, limits: &mut Limits) {
+    if dice.percent(25) {
+        limits.max_bps = dice.pick(&[1, 7_000, 300_000]);
+        limits.user_bps = dice.pick(&[0, 0, 1, 500, 90_001]);
+        limits.bps_capacity = dice.pick(&[0, 0, 1, 3_000]);
+    }
 }
 
 /// The ranges of prefixes.

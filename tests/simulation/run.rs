@@ -8,7 +8,7 @@ use std::sync::{Mutex, Once};
 
 use turnserver::turn::DropReason;
 
-use crate::action::Action;
+use crate::action::{Action, Size};
 use crate::plan::Plan;
 use crate::shrink;
 use crate::stage::Stage;
@@ -77,10 +77,14 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
     text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("of no text").to_owned()
 }
 
-/// Every action of a seed.
+/// Every action of a seed. Where bandwidth is limited, some data is more than a limit gives at once.
 pub(crate) fn script(seed: u64) -> Vec<Action> {
     let plan = Plan::of(seed);
-    Action::all_of(seed, plan.clients.len(), plan.workers)
+    let mut actions = Action::all_of(seed, plan.clients.len(), plan.workers);
+    if plan.config.limits.max_bps > 0 {
+        actions.iter_mut().filter_map(Action::size).step_by(5).for_each(|size| *size = Size::Huge);
+    }
+    actions
 }
 
 /// A number of the environment.

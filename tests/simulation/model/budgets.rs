@@ -33,6 +33,10 @@ pub(crate) struct Income {
 }
 
 impl Income {
+    pub(super) fn of(cost: u64, full: u64) -> Income {
+        Income { cost, full }
+    }
+
     pub(crate) fn per_second(count: u32, burst: u32) -> Income {
         let cost = SECOND / u64::from(count);
         Income { cost, full: cost * u64::from(burst) }
@@ -69,7 +73,7 @@ impl Purse {
     }
 }
 
-fn source(who: Who) -> u128 {
+pub(super) fn source(who: Who) -> u128 {
     match who.1.ip() {
         IpAddr::V4(ip) => u128::from(u32::from(ip)),
         IpAddr::V6(ip) => u128::from(ip) >> 64 << 64 | 1,

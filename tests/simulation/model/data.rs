@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use turnserver::turn::DropReason;
 
+use super::bandwidth::Way;
 use super::requests::silence;
 use super::{Clock, Expect, Held, Model, Reach, SECOND, Who};
 use crate::wire::{self, View};
@@ -41,6 +42,9 @@ impl Model {
             return Expect::Silence(vec![DropReason::NoAllocation, DropReason::NoChannel]);
         };
         let how = self.reach(peer).expect("a channel is bound to who may be reached");
+        if !self.pay_bytes(who, Way::ToPeer, len, clock) {
+            return silence(DropReason::Bandwidth);
+        }
         Expect::ToPeer { from: relay.local, to: peer, how, start: 4, len, dont_fragment: false }
     }
 
@@ -66,6 +70,9 @@ impl Model {
             return silence(DropReason::NoPermission);
         }
         let Some(how) = self.reach(peer) else { return silence(DropReason::Forbidden) };
+        if !self.pay_bytes(who, Way::ToPeer, data.len(), clock) {
+            return silence(DropReason::Bandwidth);
+        }
         let start = data.as_ptr() as usize - view.bytes.as_ptr() as usize;
         // RFC 8656 section 13: only between IPv4 hosts is there a bit to set.
         let is_ipv4 = relay.local.is_ipv4() && (who.0 != 0 || who.1.is_ipv4());
@@ -101,7 +108,7 @@ impl Model {
     }
 
     /// Data that came to a relay socket, from a peer by its name.
-    pub(crate) fn peer(&self, clock: Clock, local: SocketAddr, from: SocketAddr, len: usize) -> Expect {
+    pub(crate) fn peer(&mut self, clock: Clock, local: SocketAddr, from: SocketAddr, len: usize) -> Expect {
         let holds = |held: &Held| held.relays.iter().any(|relay| !relay.is_closed && relay.local == local);
         let Some((who, held)) = self.held.iter().find(|(_, held)| holds(held)) else {
             return silence(DropReason::NoAllocation);
@@ -127,7 +134,11 @@ impl Model {
         if who.0 == 0 && whole > DATAGRAM_MAX || counted > usize::from(u16::MAX) {
             return silence(DropReason::TooLarge);
         }
-        Expect::ToClient { who: *who, channel: channel.map(|(number, _)| *number), peer: from }
+        let (who, channel) = (*who, channel.map(|(number, _)| *number));
+        if !self.pay_bytes(who, Way::ToClient, len, clock) {
+            return silence(DropReason::Bandwidth);
+        }
+        Expect::ToClient { who, channel, peer: from }
     }
 
     /// Whether bytes are what data of a peer looks like to its client.

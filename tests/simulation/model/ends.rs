@@ -55,14 +55,16 @@ impl Model {
     }
 
     /// The core goes on in another process: what waited is lost, and how often passwords were asked for is
-    /// forgotten, and what users were given.
+    /// forgotten, and what users were given; allocations have all their bytes.
     pub(crate) fn hand_over(&mut self, from: usize, is_of: impl Fn(Who) -> bool) {
         self.user_peers.retain(|(worker, ..), _| *worker != from);
         self.sent.retain(|(worker, ..), _| *worker != from);
         let lost = self.waiting.iter().filter(|(_, waiting)| is_of(waiting.key().0));
         let lost: Vec<u64> = lost.map(|(ticket, _)| *ticket).collect();
         lost.into_iter().for_each(|ticket| drop(self.unwait(ticket)));
-        self.held.iter_mut().filter(|(who, _)| is_of(**who)).for_each(|(_, held)| held.reread_at = 0);
+        for (_, held) in self.held.iter_mut().filter(|(who, _)| is_of(**who)) {
+            (held.reread_at, held.bytes) = (0, Default::default());
+        }
     }
 
     /// The core closes a relay socket.

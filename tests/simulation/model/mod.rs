@@ -1,12 +1,14 @@
 //! The reference: what a TURN server must do, told a second time in the plainest way. It sees the same bytes and times as
 //! the core and says beforehand what comes out; it asks the core nothing.
 //!
-//! `requests.rs` follows a message up to its method, `claims.rs` is what it says of its sender, `methods.rs` is one function per method, `data.rs` is relaying,
-//! `ports.rs` what the engine may give, `ends.rs` what must end and when, `told.rs` what of that must be told, `policy.rs`
-//! who may be reached, `names.rs` who is who, `budgets.rs` what runs out, `alternates.rs` who is sent elsewhere.
+//! `requests.rs` follows a message up to its method, `claims.rs` is what it says of its sender, `methods.rs` is one function
+//! per method, `data.rs` is relaying, `ports.rs` what the engine may give, `ends.rs` what must end and when, `told.rs` what of
+//! that must be told, `policy.rs` who may be reached, `names.rs` who is who, `budgets.rs` and `bandwidth.rs` what runs out,
+//! `alternates.rs` who is sent elsewhere.
 
 mod alternates;
 mod answers;
+mod bandwidth;
 mod budgets;
 mod claims;
 mod data;
@@ -29,6 +31,7 @@ use turnserver::turn::address::{FiveTuple, Transport};
 use crate::plan::{NAMES, Plan, ip, sock};
 use crate::proof::{Key, PROMISE, Scheme};
 pub(crate) use answers::Reply;
+use bandwidth::{Bandwidth, Bytes};
 pub(crate) use budgets::{Fate, Merit};
 use budgets::{Income, Peered, Purse};
 pub(crate) use ends::Ended;
@@ -118,6 +121,7 @@ pub(crate) struct Held {
     pub(crate) channels: BTreeMap<u16, (SocketAddr, u64)>,
     pub(crate) replay: Option<([u8; 12], Vec<u8>, u64)>,
     new_peers: Purse,
+    bytes: Bytes,
     pub(crate) created: u64,
     pub(crate) reread_at: u64,
     /// Packets and bytes to peers, packets and bytes to the client.
@@ -239,6 +243,7 @@ pub(crate) struct Model {
     pub(crate) at_worker: usize,
     /// Guesses, by the bucket of source and name.
     guesses: BTreeMap<usize, Purse>,
+    bandwidth: Bandwidth,
     told: Told,
     /// The system refuses to watch another socket.
     pub(crate) epoll_refuses: bool,
@@ -322,6 +327,7 @@ impl Model {
             sent: BTreeMap::new(),
             at_worker: 0,
             guesses: BTreeMap::new(),
+            bandwidth: Bandwidth::of(plan),
             told: Told::default(),
             epoll_refuses: false,
         }

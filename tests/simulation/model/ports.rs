@@ -216,6 +216,7 @@ impl Model {
             channels: Default::default(),
             replay: Some((id, Vec::new(), clock.mono + REPLAY_SECS * SECOND)),
             new_peers: Default::default(),
+            bytes: Default::default(),
             created: clock.mono,
             reread_at: 0,
             traffic: [0; 4],
