@@ -15,6 +15,7 @@ use super::engine::Secrets;
 use super::inbox::Inbox;
 use super::journal::Journal;
 use super::listen::{ListenPorts, StartError, system};
+use super::places::StreamPlaces;
 use super::shared::Shared;
 use super::socket;
 use super::sys::Arena;
@@ -60,7 +61,7 @@ pub(super) fn build_worker(
         id: WorkerId(id),
         server: Server::new(Arc::clone(&shared.settings), WorkerId(id), seeds[0], now),
         fault_at: None,
-        allocated_streams: 0,
+        places: StreamPlaces::new(keys(rng)),
         shared: Arc::clone(shared),
         listeners: ports.udp.iter().map(listen).collect::<Result<_, _>>()?,
         acceptors: ports.tcp.iter().map(accept).collect::<Result<_, _>>()?,

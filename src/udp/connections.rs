@@ -191,6 +191,7 @@ impl Worker {
         while let Some(tuple) = self.streams.poll_closed() {
             self.answer_core(now, Answer::Disconnected { tuple });
             self.drain_outputs(now);
+            self.places.give_back(&tuple, &self.shared.descriptors);
         }
     }
 }

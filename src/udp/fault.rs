@@ -86,7 +86,7 @@ impl Worker {
         error!(worker = self.id.0, "the worker begins anew without its allocations");
         self.streams.close_all(now.mono);
         while self.streams.poll_closed().is_some() {}
-        (0..std::mem::take(&mut self.allocated_streams)).for_each(|_| self.shared.descriptors.give_back());
+        self.places.give_back_all(&self.shared.descriptors);
         self.relays.close_all(&self.shared, now.mono);
         self.shared.release_all_of(self.id, now.mono);
         self.server = self.server.anew(seed(&mut self.rng), now);

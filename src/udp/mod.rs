@@ -17,6 +17,7 @@ mod journal;
 mod listen;
 mod open;
 mod outputs;
+mod places;
 mod relays;
 mod shared;
 mod socket;

@@ -124,14 +124,8 @@ impl Worker {
         };
         if path.tuple.transport.is_stream() {
             match is_allocated {
-                true => {
-                    self.allocated_streams += 1;
-                    self.shared.descriptors.take_open();
-                }
-                false => {
-                    self.allocated_streams -= 1;
-                    self.shared.descriptors.give_back();
-                }
+                true => self.places.take(path.tuple, &self.shared.descriptors),
+                false => self.places.give_back(&path.tuple, &self.shared.descriptors),
             }
             self.streams.set_allocated(now.mono, StreamId::from(path.link), is_allocated);
         }

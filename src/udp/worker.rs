@@ -15,6 +15,7 @@ use super::counters::Counters;
 use super::fault::{Concerned, guarded};
 use super::inbox::Inbox;
 use super::journal::Journal;
+use super::places::StreamPlaces;
 use super::relays::Relays;
 use super::shared::Shared;
 use super::socket::Listener;
@@ -37,8 +38,7 @@ pub(super) struct Worker {
     pub(super) server: Server,
     /// When the core panicked last.
     pub(super) fault_at: Option<Mono>,
-    /// Streams whose client has an allocation: they count among the descriptors of allocations.
-    pub(super) allocated_streams: usize,
+    pub(super) places: StreamPlaces,
     pub(super) shared: Arc<Shared>,
     pub(super) listeners: Vec<Listener>,
     pub(super) acceptors: Vec<Acceptor>,

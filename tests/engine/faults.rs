@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use turnserver::turn::Path;
-use turnserver::turn::address::FiveTuple;
+use turnserver::turn::address::{FiveTuple, Transport};
 use turnserver::turn::settings::{Hooks, Midway};
 use turnserver::udp::Engine;
 
@@ -27,6 +27,10 @@ fn poisonable() -> (Engine, SocketAddr) {
 
 fn alice(server: SocketAddr) -> Client {
     Client::udp(server).with_user("alice", "secret")
+}
+
+fn alice_on_stream(server: SocketAddr) -> Client {
+    Client::tcp(server).with_user("alice", "secret")
 }
 
 /// Two clients that can reach each other.
@@ -57,7 +61,7 @@ fn a_panic_ends_the_session_it_concerns_and_no_other() {
 fn a_stream_whose_message_panics_is_closed() {
     let (engine, server) = poisonable();
     let (mut a, mut b, a_relayed, b_relayed) = pair(server);
-    let mut victim = Client::tcp(server).with_user("alice", "secret");
+    let mut victim = alice_on_stream(server);
     victim.relayed();
     victim.send(a_relayed, POISON);
     assert!(victim.is_closed(), "the connection is over");
@@ -91,38 +95,52 @@ fn panic_midway(point: Midway, tuple: &FiveTuple) {
     assert!(!(is_victim && is_there), "planted");
 }
 
+/// From now on the core panics there for this client.
+fn plant(point: Midway, victim: &Client) {
+    *MIDWAY.lock().unwrap_or_else(PoisonError::into_inner) = point;
+    MIDWAY_PORT.store(victim.local().port(), Ordering::Relaxed);
+}
+
 /// Wherever the core breaks off, who made it do so loses the session, everybody else goes on, and no port is lost.
 #[test]
 fn a_panic_with_state_half_changed_ends_one_session_and_loses_no_port() {
-    for point in [Midway::Serving, Midway::Opened, Midway::Inserted, Midway::Turn] {
-        let first = free_ports(6);
-        let lines = format!("min-port = {first}\nmax-port = {}\npermission-lifetime = 1", first + 5);
-        let (config, server) = inside::config(&lines);
-        let hooks = Hooks { midway: Some(panic_midway), ..Hooks::default() };
-        let engine = inside::start(config, None, hooks);
-        let (mut a, mut b, _, b_relayed) = pair(server);
-        let mut victim = alice(server).challenged();
-        let plant = |port| {
-            *MIDWAY.lock().unwrap_or_else(PoisonError::into_inner) = point;
-            MIDWAY_PORT.store(port, Ordering::Relaxed);
-        };
-        if point == Midway::Turn {
-            victim.relayed();
-            plant(victim.local().port());
-            assert_eq!(victim.permit(b_relayed.ip()).code(), 0, "its end is the turn");
-            poll_until("the allocation ends", || (victim.refresh(600).code() == 437).then_some(()));
-        } else {
-            plant(victim.local().port());
-            victim.send_allocate();
-            victim.settle();
+    for transport in [Transport::Udp, Transport::Tcp] {
+        for point in [Midway::Serving, Midway::Opened, Midway::Inserted, Midway::Turn] {
+            assert_one_session_ends(point, transport);
         }
-        plant(0);
-
-        assert_eq!((a.refresh(600).code(), b.refresh(600).code()), (0, 0), "{point:?}: others keep their sessions");
-        let mut others: Vec<Client> = (0..3).map(|_| alice(server)).collect();
-        assert!(others.iter_mut().all(|client| client.allocate().code() == 0), "{point:?}: their ports are free");
-        assert_eq!(victim.allocate().code(), 0, "{point:?}: the victim may begin anew, on the last port");
-        assert_eq!(alice(server).allocate().code(), 508, "{point:?}: there are six ports");
-        engine.stop().expect("no worker broke off");
     }
+}
+
+fn assert_one_session_ends(point: Midway, transport: Transport) {
+    let first = free_ports(6);
+    let lines = format!("min-port = {first}\nmax-port = {}\npermission-lifetime = 1", first + 5);
+    let (config, server) = inside::config(&lines);
+    let hooks = Hooks { midway: Some(panic_midway), ..Hooks::default() };
+    let engine = inside::start(config, None, hooks);
+    let (mut a, mut b, _, b_relayed) = pair(server);
+    let is_stream = transport.is_stream();
+    let begin = || if is_stream { alice_on_stream(server) } else { alice(server) };
+    let mut victim = begin().challenged();
+    if point == Midway::Turn {
+        victim.relayed();
+        plant(point, &victim);
+        assert_eq!(victim.permit(b_relayed.ip()).code(), 0, "its end is the turn");
+        poll_until("the allocation ends", || (victim.refresh(600).code() == 437).then_some(()));
+    } else {
+        plant(point, &victim);
+        victim.send_allocate();
+        match is_stream {
+            true => assert!(victim.is_closed(), "{point:?}: the connection is over"),
+            false => victim.settle(),
+        }
+    }
+    MIDWAY_PORT.store(0, Ordering::Relaxed);
+
+    assert_eq!((a.refresh(600).code(), b.refresh(600).code()), (0, 0), "{point:?}: others keep their sessions");
+    let mut others: Vec<Client> = (0..3).map(|_| begin()).collect();
+    assert!(others.iter_mut().all(|client| client.allocate().code() == 0), "{point:?}: their ports are free");
+    let mut victim = if is_stream { begin() } else { victim };
+    assert_eq!(victim.allocate().code(), 0, "{point:?}: the victim may begin anew, on the last port");
+    assert_eq!(alice(server).allocate().code(), 508, "{point:?}: there are six ports");
+    engine.stop().expect("no worker broke off");
 }

@@ -190,13 +190,14 @@ impl Server {
             peers_full_at: Mono(0),
             key_reread_at: Mono(0),
         });
+        // Told at once: whatever breaks off from here on, its end will be told as well.
+        self.tell(Event::AllocationCreated { allocation: id, path, user, relays, lifetime_secs });
         self.settings.hooks.midway(Midway::Inserted, &path.tuple);
         self.share_bandwidth(id, now.mono);
         self.arm(id);
         if let Some(token) = reserves {
             self.reserve(token, now);
         }
-        self.tell(Event::AllocationCreated { allocation: id, path, user, relays, lifetime_secs });
         self.transmit_late(path, Credit::Authenticated);
     }
 
