@@ -1,5 +1,6 @@
 //! Starting and stopping: sockets, shared tables, worker threads.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ use super::inbox::{Inbox, Letter};
 use super::listen::{ListenPorts, StartError, refuse_circles, refuse_foreign, system};
 use super::wake::Wake;
 use super::worker::Worker;
+use crate::clock;
 use crate::config::{Config, Peers};
 use crate::rng;
 use crate::stream::tls::Certificates;
@@ -43,7 +45,7 @@ impl std::fmt::Debug for Secrets {
 
 #[derive(Debug)]
 struct RunningWorker {
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Result<(), BrokeOff>>,
     wake: Arc<Wake>,
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
@@ -115,7 +117,7 @@ impl Engine {
             let counters = Arc::clone(&worker.counters);
             let thread = std::thread::Builder::new().name(format!("worker-{id}"));
             let left = Arc::clone(&alive);
-            match thread.spawn(move || end_with_the_last(&left, || worker.run())) {
+            match thread.spawn(move || run_to_the_end(&left, worker)) {
                 Ok(thread) => engine.workers.push(RunningWorker { thread, wake, inbox, counters }),
                 Err(error) => {
                     // The error that is told is the one that came first.
@@ -162,7 +164,7 @@ impl Engine {
         let (mut counters, mut broken) = (Vec::new(), 0);
         for worker in self.workers {
             counters.push(worker.counters);
-            broken += usize::from(worker.thread.join().is_err());
+            broken += usize::from(!matches!(worker.thread.join(), Ok(Ok(()))));
         }
         for (reason, count) in Counters::sum(counters.iter().map(AsRef::as_ref)) {
             info!(reason, count, "dropped");
@@ -171,17 +173,45 @@ impl Engine {
     }
 }
 
-/// Runs a worker. When the last one breaks off, nobody serves any more: the process ends as if it were told to, and who
-/// started it sees that it failed.
-fn end_with_the_last(alive: &AtomicUsize, run: impl FnOnce()) {
-    let broke_off = catch_unwind(AssertUnwindSafe(run)).is_err();
-    let is_last = alive.fetch_sub(1, Ordering::Relaxed) == 1;
-    if broke_off {
+/// A worker ended before it was told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct BrokeOff;
+
+/// Runs a worker. What it held goes back when it breaks off, as nobody would ever close it. When the last one does, nobody
+/// serves any more: the process ends as if it were told to, and who started it sees that it failed.
+fn run_to_the_end(alive: &AtomicUsize, mut worker: Worker) -> Result<(), BrokeOff> {
+    let ended = contained(|| worker.run());
+    if ended.is_err() {
+        // It may be in such a state that this panics as well, which is told as the first panic was.
+        let _ = catch_unwind(AssertUnwindSafe(|| worker.give_all_back(clock::now())));
         error!("a worker broke off; this is a bug of the server");
     }
-    if broke_off && is_last {
+    let is_last = alive.fetch_sub(1, Ordering::Relaxed) == 1;
+    if ended.is_err() && is_last {
         // It can only fail if this process did not exist.
         let _ = kill_process(getpid(), Signal::TERM);
     }
-    assert!(!broke_off, "told to whoever joins this thread");
+    ended
+}
+
+fn contained(run: impl FnOnce() -> io::Result<()>) -> Result<(), BrokeOff> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(ended) => ended.map_err(|error| {
+            error!(%error, "a worker cannot watch its sockets");
+            BrokeOff
+        }),
+        Err(_) => Err(BrokeOff),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_ends_without_being_told_to_broke_off() {
+        assert_eq!(contained(|| Ok(())), Ok(()));
+        assert_eq!(contained(|| Err(io::Error::other("no epoll set"))), Err(BrokeOff));
+        assert_eq!(contained(|| panic!("planted")), Err(BrokeOff));
+    }
 }

@@ -86,10 +86,15 @@ impl Worker {
         error!(worker = self.id.0, "the worker begins anew without its allocations");
         self.streams.close_all(now.mono);
         while self.streams.poll_closed().is_some() {}
+        self.give_all_back(now);
+        self.server = self.server.anew(seed(&mut self.rng), now);
+    }
+
+    /// Gives back what this worker has of what all share: ports, descriptors, places in the quotas, reservations.
+    pub(super) fn give_all_back(&mut self, now: Now) {
         self.places.give_back_all(&self.shared.descriptors);
         self.relays.close_all(&self.shared, now.mono);
         self.shared.release_all_of(self.id, now.mono);
-        self.server = self.server.anew(seed(&mut self.rng), now);
     }
 }
 

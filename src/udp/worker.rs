@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
-use tracing::error;
 
 use super::batch::{Batch, Leave};
 use super::connections::Acceptor;
@@ -59,19 +58,16 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Runs until told to stop.
-    pub(super) fn run(mut self) {
-        if let Err(error) = self.watch() {
-            error!(%error, "a worker cannot watch its sockets");
-            return;
-        }
+    ///
+    /// # Errors
+    /// The system does not let it watch its sockets.
+    pub(super) fn run(&mut self) -> io::Result<()> {
+        self.watch()?;
         let mut ready: Vec<Ready> = Vec::new();
         let mut now = clock::now();
         while !self.stop.load(Ordering::Relaxed) {
             let timeout = self.next_deadline().map(|deadline| deadline.since(now.mono));
-            if let Err(error) = self.poller.wait(&mut ready, timeout) {
-                error!(%error, "a worker cannot wait for its sockets");
-                return;
-            }
+            self.poller.wait(&mut ready, timeout)?;
             // The only reading of the clock in one wake-up.
             now = clock::now();
             for ready in &ready {
@@ -85,6 +81,7 @@ impl Worker {
             self.settle(now);
         }
         self.take_leave(now);
+        Ok(())
     }
 
     /// Ends allocations and connections in order: logged, and with a word to TLS clients.

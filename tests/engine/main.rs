@@ -1,5 +1,6 @@
 //! The engine around the core, over real sockets: several workers, one server.
 
+mod broken_workers;
 mod circles;
 mod descriptors;
 mod exhaustion;

@@ -209,6 +209,11 @@ impl Server {
     /// Asks it to end and waits until it did.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
+        self.end()
+    }
+
+    /// Waits until it ended.
+    pub(crate) fn end(&mut self) -> ExitStatus {
         poll_until("the server ends", || self.child.try_wait().expect("our child"))
     }
 
@@ -223,7 +228,7 @@ impl Server {
     }
 
     fn ended(mut self) -> Ended {
-        let status = poll_until("the server ends", || self.child.try_wait().expect("our child"));
+        let status = self.end();
         let launch = std::mem::replace(&mut self.launch, Launch::new(&[]));
         Ended { status, log: self.log.whole(), out: self.out.whole(), launch }
     }
