@@ -11,6 +11,7 @@ mod answer;
 mod authenticate;
 pub mod bandwidth;
 pub mod budget;
+pub mod budgets;
 pub mod channel;
 mod check;
 mod claims;

@@ -27,7 +27,7 @@ use crate::poll::Poller;
 use crate::stream::{StreamShared, Streams};
 use crate::turn::address::WorkerId;
 use crate::turn::bandwidth::Bandwidth;
-use crate::turn::budget::{Budget, Refill};
+use crate::turn::budgets::Budgets;
 use crate::turn::nonce::Nonces;
 use crate::turn::policy::{OwnNet, PeerPolicy};
 use crate::turn::ports::{RelayAddresses, RelayPorts};
@@ -126,17 +126,11 @@ pub(super) fn share(
     let relay = &config.relay;
     let ports =
         addresses.relay.iter().map(|ip| RelayPorts::new(*ip, relay.external.public_of(*ip), relay.ports.clone()));
-    let limits = &config.limits;
-    let failures = limits.auth_failures_per_minute;
-    let budgets = [
-        limits.unauthorized.map(|rate| Budget::new(rate, keys(rng))),
-        (failures > 0).then(|| Budget::filling(Refill::per_minute(failures, failures), keys(rng))),
-    ];
     Shared::new(
         Arc::clone(settings),
         RelayAddresses::new(ports.collect()),
         addresses.default_routes.clone(),
-        budgets,
+        Budgets::new(&config.limits, || keys(rng)),
         users,
         DescriptorBudget::new(descriptors.allocated_max),
     )

@@ -8,7 +8,7 @@ use super::checks::DescriptorBudget;
 use super::relays::RelaySocket;
 use crate::turn::Settings;
 use crate::turn::address::{Family, ReservationToken, WorkerId};
-use crate::turn::budget::Budget;
+use crate::turn::budgets::Budgets;
 use crate::turn::ports::{RelayAddresses, RelayPorts};
 use crate::turn::quota::{QuotaLease, Quotas};
 use crate::turn::time::Mono;
@@ -22,9 +22,7 @@ pub(super) struct Shared {
     /// The address of the default route, per family: what to relay from when the client reached loopback.
     pub(super) default_routes: Vec<IpAddr>,
     pub(super) quotas: Arc<Quotas>,
-    pub(super) budget: Option<Budget>,
-    /// Wrong passwords per source and name.
-    pub(super) failures: Option<Budget>,
+    pub(super) budgets: Budgets,
     pub(super) users: Arc<dyn UserStore>,
     /// What is left for relay sockets and for the streams of clients with an allocation.
     pub(super) descriptors: DescriptorBudget,
@@ -44,14 +42,14 @@ impl Shared {
         settings: Arc<Settings>,
         relays: RelayAddresses,
         default_routes: Vec<IpAddr>,
-        [budget, failures]: [Option<Budget>; 2],
+        budgets: Budgets,
         users: Arc<dyn UserStore>,
         descriptors: DescriptorBudget,
     ) -> Shared {
         let limits = &settings.config.limits;
         let quotas = Quotas::new(limits.user_quota, limits.total_quota);
         let reservations = Mutex::default();
-        Shared { settings, relays, default_routes, quotas, budget, failures, users, descriptors, reservations }
+        Shared { settings, relays, default_routes, quotas, budgets, users, descriptors, reservations }
     }
 
     /// The relay addresses for a client that reached `server`: the configured ones; else the address the client reached,

@@ -24,12 +24,10 @@ use crate::clock;
 use crate::poll::{Interest, Poller, Ready, Source};
 use crate::stream::{StreamId, Streams};
 use crate::turn::address::WorkerId;
+use crate::turn::budgets::UsedUp;
 use crate::turn::io::{ClientPath, Credit, OwnPeer};
 use crate::turn::time::{Mono, Now};
 use crate::turn::{AnswerBuf, Server};
-
-/// Tells the bucket of a source's streams from that of its datagrams.
-const ON_STREAMS: u32 = 1;
 
 /// Everything one worker thread owns.
 pub(super) struct Worker {
@@ -128,30 +126,14 @@ impl Worker {
         self.end_disconnected(now);
     }
 
-    /// Over UDP an answer nobody earned may hit a forged source: each source has a budget of them. Whoever guesses
-    /// passwords has another one, on streams as well, and what a source may guess under all names together is bounded
-    /// like that: apart for streams, as whoever forges datagrams must not close them.
+    /// Whether an answer may be sent; what may not is counted.
     pub(super) fn is_affordable(&self, now: Now, path: &ClientPath, credit: Credit) -> bool {
-        let source = path.tuple.client.ip();
-        let guess = match (credit, &self.shared.failures) {
-            (Credit::Failed { name }, Some(failures)) => Some((failures, name)),
-            _ => None,
-        };
-        if guess.is_some_and(|(failures, name)| !failures.has_one_of(source, name, now.mono)) {
-            self.counters.guess();
-            return false;
+        match self.shared.budgets.take(path, credit, now.mono) {
+            Ok(()) => return true,
+            Err(UsedUp::Answers) => self.counters.unaffordable(),
+            Err(UsedUp::Guesses) => self.counters.guess(),
         }
-        let may = self.shared.budget.as_ref().is_none_or(|budget| match path.tuple.transport.is_stream() {
-            _ if credit == Credit::Authenticated => true,
-            false => budget.take(source, now.mono),
-            true => guess.is_none() || budget.take_of(source, ON_STREAMS, now.mono),
-        });
-        if !may {
-            self.counters.unaffordable();
-            return false;
-        }
-        // Taken last: one source cannot use up the buckets of all others by making up names.
-        guess.is_none_or(|(failures, name)| failures.take_of(source, name, now.mono))
+        false
     }
 
     /// Where data for a peer goes, as far as it goes anywhere.

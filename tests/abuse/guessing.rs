@@ -1,7 +1,7 @@
 //! T08, T10: trying passwords, and finding out who exists.
 
 use std::io::{Read as _, Write as _};
-use std::net::Shutdown;
+use std::net::{Ipv4Addr, Shutdown};
 use std::time::Duration;
 
 use turnserver::auth::rest;
@@ -139,6 +139,21 @@ fn t08_a_stream_that_guesses_is_closed() {
         assert_eq!((guess(&client, 20), world.closed().len()), (20, 0));
         assert_eq!((guess(&client, 1), world.closed()), (0, vec![client.tuple()]));
     }
+}
+
+/// Whoever forges sources can use up what every source gets over UDP, and closes no stream with that.
+#[test]
+fn t08_forged_datagrams_close_no_stream_of_who_mistypes() {
+    let world = Setup::with(Profile::Default, "unauthorized-ratelimit = true\nunauthorized-ratelimit-rps = 1").build();
+    // Five sources for each bucket, and a bucket holds what five seconds bring.
+    let at = |number: u32| format!("{}:1000", Ipv4Addr::from(0x0B00_0000 + number));
+    let forged: Vec<TestClient> = (0..20_480).map(|number| world.client().at(&at(number))).collect();
+    let ask = |client: &&TestClient| client.request(Method::BINDING).bare().once().is_some();
+    let answered: Vec<usize> = (0..6).map(|_| forged.iter().filter(ask).count()).collect();
+    assert!(answered[0] > 0 && answered[5] == 0, "{answered:?}: the buckets are empty");
+    let client = world.client().over(Transport::Tcp).at("203.0.113.7:1000").login(b"alice", b"a typo");
+    client.nonce();
+    assert_eq!((guess(&client, 1), world.closed()), (1, vec![]));
 }
 
 /// A wrong password on one's own allocation counts as well, although no database is asked.

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use turnserver::config::Profile;
 use turnserver::turn::address::{FiveTuple, ReservationToken, WorkerId};
-use turnserver::turn::budget::{Budget, Refill};
+use turnserver::turn::budgets::Budgets;
 use turnserver::turn::io::{ClientPath, Credit, Forward, OwnPeer};
 use turnserver::turn::ports::RelayAddresses;
 use turnserver::turn::quota::Quotas;
@@ -40,8 +40,7 @@ pub(crate) struct Inner {
     pub(super) relays: RelayAddresses,
     pub(super) quotas: Arc<Quotas>,
     pub(super) reservations: BTreeMap<ReservationToken, Reserved>,
-    pub(super) budget: Option<Budget>,
-    pub(super) failures: Option<Budget>,
+    pub(super) budgets: Budgets,
     /// Streams that were closed as their clients guess passwords.
     closed: Vec<FiveTuple>,
     pub(super) users: Users,
@@ -80,10 +79,7 @@ impl World {
             relays: RelayAddresses::new(setup.relay_ports()),
             quotas: Quotas::new(limits.user_quota, limits.total_quota),
             reservations: BTreeMap::new(),
-            budget: limits.unauthorized.map(|rate| Budget::new(rate, [1, 2, 3, 4])),
-            failures: Some(limits.auth_failures_per_minute)
-                .filter(|count| *count > 0)
-                .map(|count| Budget::filling(Refill::per_minute(count, count), [5, 6, 7, 8])),
+            budgets: Budgets::new(limits, || [1, 2, 3, 4]),
             closed: Vec::new(),
             users: setup.users,
             rng: ChaCha12Rng::from_seed([setup.seed ^ 0x55; 32]),
@@ -338,20 +334,7 @@ impl Inner {
     /// Puts an answer into a client's mail, if its source has not used up what it gets unearned.
     pub(super) fn answer_client(&mut self, path: &ClientPath, credit: Credit, bytes: &[u8]) {
         let is_stream = path.tuple.transport.is_stream();
-        let ip = path.tuple.client.ip();
-        let guess = match (credit, &self.failures) {
-            (Credit::Failed { name }, Some(failures)) => Some((failures, name)),
-            _ => None,
-        };
-        let has_guess = guess.is_none_or(|(failures, name)| failures.has_one_of(ip, name, self.now.mono));
-        let is_sent = has_guess
-            && self.budget.as_ref().is_none_or(|budget| match is_stream {
-                _ if credit == Credit::Authenticated => true,
-                false => budget.take(ip, self.now.mono),
-                true => guess.is_none() || budget.take_of(ip, 1, self.now.mono),
-            });
-        if is_sent {
-            guess.inspect(|(failures, name)| assert!(failures.take_of(ip, *name, self.now.mono)));
+        if self.budgets.take(path, credit, self.now.mono).is_ok() {
             self.client_mail.entry(path.tuple).or_default().push_back(bytes.to_vec());
         } else if is_stream {
             self.closed.push(path.tuple);

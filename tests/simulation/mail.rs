@@ -11,7 +11,7 @@ use crate::stage::{Checked, Flight, Stage};
 pub(crate) const ON_STREAMS: u32 = 1;
 
 impl Engine {
-    /// As `Worker::is_affordable` in `src/udp`.
+    /// As `Budgets::take` in `src/turn`, with guesses that the model can foretell.
     fn is_affordable(&self, now: Mono, path: &ClientPath, credit: Credit) -> bool {
         let source = path.tuple.client.ip();
         let guess = match (credit, &self.guesses) {
