@@ -12,7 +12,7 @@ use turnserver::turn::address::Transport;
 
 use crate::logs::{challenge, named};
 use crate::meter::Meter;
-use crate::wire::{Client, Server};
+use crate::wire::{Client, Received, Server};
 use crate::world::{ALICE, BOB, Setup, TestClient, WALL_START, World};
 use crate::{ALICE as WIRE_ALICE, alice, launch};
 
@@ -212,6 +212,25 @@ fn t08_a_running_server_answers_twenty_guesses_a_minute() {
     assert!(stream.is_closed());
     assert!(server.terminate().success());
     assert!(server.log.whole().contains("dropped reason=\"Guesses\""));
+}
+
+/// What a guesser sent behind the guess that ended its connection is not served any more.
+#[test]
+fn t08_nothing_behind_the_last_guess_is_served() {
+    let server = launch(&[]).start();
+    let (mut peer, mut stream) = (alice(&server), Client::tcp(server.addr).with_user(WIRE_ALICE.0, WIRE_ALICE.1));
+    let (peer_relayed, relayed) = (peer.relayed(), stream.relayed());
+    assert_eq!((peer.permit(relayed.ip()).code(), stream.permit(peer_relayed.ip()).code()), (0, 0));
+    // In one segment, which the server reads at once; for the first guess the password is looked up, behind all others.
+    let (realm, nonce) = stream.challenge().cloned().expect("a challenge");
+    let guesses = (0..22).flat_map(|_| named(WIRE_ALICE.0.as_bytes(), &realm, &nonce));
+    let data = |text| Client::indication(peer_relayed, text);
+    let bytes: Vec<u8> = data(b"before").into_iter().chain(guesses).chain(data(b"behind")).collect();
+    stream.send_bytes(&bytes);
+    assert!(stream.is_closed());
+    assert_eq!(peer.receive(), Received::Indication(relayed, b"before".to_vec()));
+    peer.settle();
+    assert_eq!(peer.pending(), []);
 }
 
 /// The row's t-test asks for a machine that does nothing else. Here it is the time on a processor that is compared, of

@@ -123,12 +123,17 @@ impl Client {
 
     /// Sends data to a peer in a Send indication.
     pub(crate) fn send(&mut self, peer: SocketAddr, data: &[u8]) {
+        self.link.send(&Client::indication(peer, data)).expect("the server is there");
+    }
+
+    /// A Send indication.
+    pub(crate) fn indication(peer: SocketAddr, data: &[u8]) -> Vec<u8> {
         let kind = MessageType { method: Method::SEND, class: Class::Indication };
         let (message, _) = write(kind, |writer| {
             writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer);
             writer.attribute(AttributeType::DATA, data);
         });
-        self.link.send(&message).expect("the server is there");
+        message
     }
 
     /// Sends data on a channel.
