@@ -57,6 +57,7 @@ impl Server {
     /// Ends an allocation and everything of it.
     pub(super) fn end(&mut self, id: AllocationId, now: Now, reason: EndReason) {
         let Some(allocation) = self.allocations.remove(id) else { return };
+        self.settings.hooks.midway(Midway::Ended, &allocation.tuple);
         for relay in allocation.relays.iter().flatten() {
             self.outputs.push_back(Output::CloseRelay(relay.grant.relay));
         }
@@ -103,6 +104,7 @@ impl Server {
     /// Ends what the policy does not allow any more; what it allows may be reached another way than before.
     pub(super) fn sweep_forbidden(&mut self, id: AllocationId, now: Mono) {
         let Some(allocation) = self.allocations.get_mut(id) else { return };
+        self.settings.hooks.midway(Midway::Ruled, &allocation.tuple);
         let (outputs, policy) = (&mut self.outputs, &self.settings.policy);
         let (channels, permissions) = (&mut allocation.channels, &mut allocation.permissions);
         channels.resolve(|peer| policy.reach(peer));

@@ -1,71 +1,94 @@
 //! After a panic of the core, which is our bug: what it concerned ends, everybody else goes on. Whoever called the core
 //! catches the panic and says here what the call was about.
 
-use super::address::{RelayId, ReservationToken};
+use super::address::{FiveTuple, LinkId, RelayId, ReservationToken};
+use super::allocation::{AllocationId, Allocations};
 use super::event::EndReason;
-use super::io::{Answer, ClientPath, Output, Path};
-use super::parked::Waiting;
+use super::io::{Answer, Direction, Output, Path};
 use super::server::Server;
 use super::time::Now;
 
-/// What an answer of the world is about, asked before the core takes it.
-#[derive(Clone, Debug)]
+/// Whose request an answer of the world is about, asked before the core takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Concern {
-    /// Whose request waits for it.
-    pub path: ClientPath,
-    /// The relay sockets it hands over.
-    granted: Vec<RelayId>,
-    /// The reservation that the request makes.
-    reserves: Option<ReservationToken>,
+    /// The client.
+    pub tuple: FiveTuple,
+    /// The way to it; none: its connection is gone.
+    pub link: Option<LinkId>,
+}
+
+/// Whose turn it is where many have theirs one after the other, should it make the core panic.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Turn {
+    Allocation(AllocationId),
+    /// A request that was taken out, and will not be answered.
+    Request,
+    Reservation(ReservationToken),
 }
 
 impl Server {
-    /// What `answer` is about; none: no request waits for it.
+    /// Whom `answer` is about; none: no request waits for it.
     pub fn concern_of(&self, answer: &Answer) -> Option<Concern> {
         if let Answer::Disconnected { tuple } = answer {
-            let path = self.allocations.get(self.allocations.of_tuple(tuple)?)?.path();
-            return Some(Concern { path, granted: Vec::new(), reserves: None });
+            return Some(Concern { tuple: *tuple, link: None });
         }
-        let parked = self.parked.get(answer.request()?)?;
-        let reserves = match &parked.waiting {
-            Waiting::Relay { reserves, .. } => *reserves,
-            Waiting::User { .. } => None,
-        };
-        Some(Concern { path: parked.path, granted: answer.granted(), reserves })
+        let path = self.parked.get(answer.request()?)?.path;
+        Some(Concern { tuple: path.tuple, link: Some(path.link) })
     }
 
-    /// Something that came by `path` made the core panic. Ends the allocation concerned and builds the indexes anew.
+    /// Something that came by `path` made the core panic. Builds the indexes anew and ends the allocation concerned.
     pub fn handle_fault(&mut self, now: Now, path: &Path) {
-        let id = match path {
-            Path::Client(path) => self.allocations.of_tuple(&path.tuple),
-            Path::Peer { relay, .. } => self.allocations.of_relay(*relay),
-        };
+        self.end_faulty(now, |allocations| match path {
+            Path::Client(path) => allocations.of_tuple(&path.tuple),
+            Path::Peer { relay, .. } => allocations.of_relay(*relay),
+        });
+    }
+
+    /// The same for an answer.
+    pub fn handle_answer_fault(&mut self, now: Now, concern: &Concern) {
+        if concern.link.is_none() {
+            // Nobody will tell once more that the connection is gone.
+            self.parked.take_all_of(&concern.tuple);
+        }
+        self.end_faulty(now, |allocations| allocations.of_tuple(&concern.tuple));
+    }
+
+    /// The same for what could not be sent.
+    pub fn handle_unsent_fault(&mut self, now: Now, direction: &Direction) {
+        self.end_faulty(now, |allocations| match direction {
+            Direction::ToClient(tuple) => allocations.of_tuple(tuple),
+            Direction::ToPeer(relay) => allocations.of_relay(*relay),
+        });
+    }
+
+    /// The same for whatever had its turn. Whether anything had.
+    pub fn handle_turn_fault(&mut self, now: Now) -> bool {
+        let Some(turn) = self.in_turn.take() else { return false };
+        if let Turn::Reservation(token) = turn {
+            self.reservations.remove(&token);
+        }
+        self.end_faulty(now, |_| match turn {
+            Turn::Allocation(id) => Some(id),
+            Turn::Request | Turn::Reservation(_) => None,
+        });
+        true
+    }
+
+    fn end_faulty(&mut self, now: Now, find: impl FnOnce(&Allocations) -> Option<AllocationId>) {
         self.allocations.index_anew();
-        if let Some(id) = id {
+        if let Some(id) = find(&self.allocations) {
             self.end(id, now, EndReason::Fault);
         }
     }
 
-    /// An answer made the core panic: its client's allocation ends, and what the answer brought is given back.
-    pub fn handle_answer_fault(&mut self, now: Now, concern: &Concern) {
-        self.handle_fault(now, &Path::Client(concern.path));
-        for relay in &concern.granted {
-            let close = Output::CloseRelay(*relay);
-            if self.allocations.of_relay(*relay).is_none() && !self.outputs.contains(&close) {
-                self.outputs.push_back(close);
-            }
-        }
-        if let Some(token) = concern.reserves.filter(|token| !self.reservations.contains_key(token)) {
-            self.outputs.push_back(Output::Release(token));
-        }
+    /// Whether a relay socket is an allocation's, or about to be closed. After a panic one may be neither.
+    pub fn accounts_for_relay(&self, relay: RelayId) -> bool {
+        self.allocations.of_relay(relay).is_some() || self.outputs.contains(&Output::CloseRelay(relay))
     }
 
-    /// An allocation made the core panic when its turn came: it ends. Whether there was one.
-    pub fn handle_turn_fault(&mut self, now: Now) -> bool {
-        let Some(id) = self.in_turn.take() else { return false };
-        self.allocations.index_anew();
-        self.end(id, now, EndReason::Fault);
-        true
+    /// Whether a reservation will end some time, or is about to. After a panic one may not.
+    pub fn accounts_for_reservation(&self, token: ReservationToken) -> bool {
+        self.reservations.contains_key(&token) || self.outputs.contains(&Output::Release(token))
     }
 }
 
@@ -82,18 +105,6 @@ impl Answer {
             | Answer::Claimed { request, .. }
             | Answer::Gone { request } => Some(*request),
             Answer::Disconnected { .. } => None,
-        }
-    }
-
-    /// The relay sockets it hands over.
-    fn granted(&self) -> Vec<RelayId> {
-        match self {
-            Answer::Opened { first, second, .. } => {
-                let second = second.as_ref().and_then(|second| second.as_ref().ok());
-                [Some(first), second].into_iter().flatten().map(|grant| grant.relay).collect()
-            }
-            Answer::Claimed { relay, .. } => vec![relay.relay],
-            _ => Vec::new(),
         }
     }
 }

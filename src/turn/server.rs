@@ -11,10 +11,11 @@ use super::allocation::{AllocationId, Allocations};
 use super::answer::AnswerBuf;
 use super::bandwidth::Way;
 use super::event::{EndReason, Event};
+use super::fault::Turn;
 use super::io::{Answer, Direction, Output, Path, Verdict};
 use super::parked::{Parked, ParkedRequests, Waiting};
 use super::redirect::Turns;
-use super::settings::Settings;
+use super::settings::{Midway, Settings};
 use super::time::{Mono, Now};
 use super::timers::Wheel;
 use super::user_peers::UserPeers;
@@ -39,8 +40,8 @@ pub struct Server {
     pub(super) turns: Turns,
     /// For answers to requests that waited.
     pub(super) late_answer: Box<AnswerBuf>,
-    /// The allocation whose turn it is where many have theirs one after the other, should it make the core panic.
-    pub(super) in_turn: Option<AllocationId>,
+    /// Set where many have their turn, one after the other.
+    pub(super) in_turn: Option<Turn>,
 }
 
 /// What a wheel entry looks after.
@@ -117,6 +118,7 @@ impl Server {
             Direction::ToPeer(relay) => (self.allocations.of_relay(relay), Way::ToPeer),
         };
         let Some(allocation) = id.and_then(|id| self.allocations.get_mut(id)) else { return };
+        self.settings.hooks.midway(Midway::Unsent, &allocation.tuple);
         let (packets, bytes) = allocation.traffic.of(way);
         *packets = packets.saturating_sub(1);
         *bytes = bytes.saturating_sub(len as u64);
@@ -127,7 +129,7 @@ impl Server {
     pub fn handle_settings(&mut self, now: Now, settings: Arc<Settings>) {
         let former = std::mem::replace(&mut self.settings, settings);
         for id in self.allocations.ids() {
-            self.in_turn = Some(id);
+            self.in_turn = Some(Turn::Allocation(id));
             self.sweep_forbidden(id, now.mono);
             if !Arc::ptr_eq(&former.bandwidth, &self.settings.bandwidth) {
                 self.share_bandwidth(id, now.mono);
@@ -152,30 +154,37 @@ impl Server {
     /// The server ends, and every allocation with it.
     pub fn handle_stop(&mut self, now: Now) {
         for id in self.allocations.ids() {
+            self.in_turn = Some(Turn::Allocation(id));
             self.end(id, now, EndReason::Stopped);
         }
+        self.in_turn = None;
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         while let Some(parked) = self.parked.take_overdue(now.mono) {
+            self.in_turn = Some(Turn::Request);
             self.forget(parked, now);
+            self.in_turn = None;
         }
         while let Some(timer) = self.timers.poll(now.mono) {
             match timer {
                 Timer::Allocation(id) => {
                     let is_armed = self.allocations.get(id).is_some_and(|allocation| allocation.armed <= now.mono);
                     if is_armed {
-                        self.in_turn = Some(id);
+                        self.in_turn = Some(Turn::Allocation(id));
                         self.sweep(id, now);
                         self.arm_anew(id);
                         self.in_turn = None;
                     }
                 }
                 Timer::Reservation(token) => {
+                    self.in_turn = Some(Turn::Reservation(token));
+                    self.settings.hooks.midway(Midway::Released, None);
                     if self.reservations.remove(&token).is_some() {
                         self.outputs.push_back(Output::Release(token));
                     }
+                    self.in_turn = None;
                 }
             }
         }
@@ -215,6 +224,7 @@ impl Server {
     /// A request will not be answered. Should a pair of ports still be opened for it, then its reservation ends as any
     /// other.
     pub(super) fn forget(&mut self, parked: Parked, now: Now) {
+        self.settings.hooks.midway(Midway::Forgotten, &parked.path.tuple);
         if let Waiting::Relay { reserves: Some(token), .. } = parked.waiting {
             self.reserve(token, now);
         }

@@ -32,8 +32,8 @@ pub struct Settings {
 pub struct Hooks {
     /// Called with every datagram and message before it is handled; it may panic as a bug would.
     pub before_datagram: Option<fn(&Path, &[u8])>,
-    /// Called where state is half changed; it may panic as a bug would.
-    pub midway: Option<fn(Midway, &FiveTuple)>,
+    /// Called where state is half changed, and whose, if it is a client's; it may panic as a bug would.
+    pub midway: Option<fn(Midway, Option<&FiveTuple>)>,
 }
 
 /// Where [`Hooks::midway`] is called.
@@ -47,12 +47,22 @@ pub enum Midway {
     Inserted,
     /// An allocation's timer fired.
     Turn,
+    /// Other rules hold, an allocation is looked through.
+    Ruled,
+    /// An allocation was taken out, nobody was told.
+    Ended,
+    /// What was sent on did not leave.
+    Unsent,
+    /// A request will not be answered.
+    Forgotten,
+    /// A reservation's timer fired.
+    Released,
 }
 
 impl Hooks {
-    pub(super) fn midway(&self, point: Midway, tuple: &FiveTuple) {
+    pub(super) fn midway<'a>(&self, point: Midway, tuple: impl Into<Option<&'a FiveTuple>>) {
         if let Some(hook) = self.midway {
-            hook(point, tuple);
+            hook(point, tuple.into());
         }
     }
 }

@@ -164,25 +164,25 @@ impl Worker {
                 let _ = self.streams.send(now.mono, StreamId::from(path.link), pieces, Kind::Answer);
             }
             Verdict::Forward(forward) => {
-                self.forward_message(&forward, message);
+                self.forward_message(now, &forward, message);
             }
             Verdict::Drop(reason) => self.counters.dropped(reason),
         }
         ControlFlow::Continue(())
     }
 
-    fn forward_message(&mut self, forward: &Forward, message: &[u8]) {
+    fn forward_message(&mut self, now: Now, forward: &Forward, message: &[u8]) {
         let Destination::Peer { relay, to, own, dont_fragment } = forward.to else { return };
         let payload = &message[forward.range.as_range()];
         let pieces = [forward.prefix.as_slice(), payload, forward.suffix.as_slice()];
-        let Some(to) = self.resolve(to, own) else { return self.note_dead_end(relay, payload.len()) };
+        let Some(to) = self.resolve(to, own) else { return self.note_dead_end(now, relay, payload.len()) };
         let sent = match self.relays.socket(relay.0) {
             Some(socket) => batch::send(socket, to, pieces, dont_fragment),
             None => Err(io::Error::from(io::ErrorKind::NotConnected)),
         };
         if let Err(error) = sent {
             self.counters.unsent(&error);
-            self.server.handle_unsent(Direction::ToPeer(relay), payload.len());
+            self.take_back(now, Direction::ToPeer(relay), payload.len());
         }
     }
 

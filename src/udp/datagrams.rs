@@ -32,7 +32,7 @@ impl Worker {
             for slot in 0..received {
                 self.handle_datagram(now, from, slot);
             }
-            self.flush();
+            self.flush(now);
             self.drain_outputs(now);
             if received < BATCH_MAX {
                 return;
@@ -83,14 +83,14 @@ impl Worker {
                 let payload = &self.arena.datagram(slot)[range.as_range()];
                 let pieces = [prefix.as_slice(), payload, suffix.as_slice()];
                 if self.streams.send(now.mono, StreamId::from(path.link), pieces, Kind::Relayed) != Sent::Queued {
-                    self.server.handle_unsent(Direction::ToClient(path.tuple), payload.len());
+                    self.take_back(now, Direction::ToClient(path.tuple), range.as_range().len());
                 }
                 return;
             }
             Destination::Client(path) => (Leave::Listener(path.link.0), path.tuple.client, false),
             Destination::Peer { relay, to, own, dont_fragment } => {
                 let Some(to) = self.resolve(to, own) else {
-                    return self.note_dead_end(relay, range.as_range().len());
+                    return self.note_dead_end(now, relay, range.as_range().len());
                 };
                 (Leave::Relay(relay.0), to, dont_fragment)
             }
@@ -99,13 +99,21 @@ impl Worker {
     }
 
     /// Data was meant for an own address that holds no relay.
-    pub(super) fn note_dead_end(&mut self, relay: RelayId, len: usize) {
+    pub(super) fn note_dead_end(&mut self, now: Now, relay: RelayId, len: usize) {
         self.counters.dropped(DropReason::Forbidden);
-        self.server.handle_unsent(Direction::ToPeer(relay), len);
+        self.take_back(now, Direction::ToPeer(relay), len);
     }
 
-    fn flush(&mut self) {
-        let Worker { batch, arena, listeners, relays, server, counters, .. } = self;
+    /// What the core counted was not sent.
+    pub(super) fn take_back(&mut self, now: Now, direction: Direction, len: usize) {
+        if guarded(&mut self.server, |server| server.handle_unsent(direction, len)).is_err() {
+            self.contain(now, &Concerned::Unsent(direction));
+        }
+    }
+
+    fn flush(&mut self, now: Now) {
+        let Worker { batch, arena, listeners, relays, counters, .. } = self;
+        let mut unsent = Vec::new();
         let failed = |entry: &Gather, error: &io::Error| {
             counters.unsent(error);
             let direction = match entry.leave {
@@ -115,9 +123,10 @@ impl Worker {
                     Direction::ToClient(FiveTuple { transport: Transport::Udp, client: entry.to, server })
                 }
             };
-            server.handle_unsent(direction, entry.range.as_range().len());
+            unsent.push((direction, entry.range.as_range().len()));
         };
         batch.flush(arena, |leave| socket_of(listeners, relays, leave), failed);
+        unsent.into_iter().for_each(|(direction, len)| self.take_back(now, direction, len));
     }
 }
 

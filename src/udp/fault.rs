@@ -8,8 +8,9 @@ use rand_chacha::rand_core::RngCore;
 use tracing::error;
 
 use super::worker::Worker;
+use crate::stream::StreamId;
 use crate::turn::fault::Concern;
-use crate::turn::io::ClientPath;
+use crate::turn::io::Direction;
 use crate::turn::time::{Mono, Now};
 use crate::turn::{Path, Server};
 
@@ -33,20 +34,23 @@ pub(super) enum Concerned {
     Datagram(Path),
     /// An answer to what the core asked.
     Answer(Concern),
-    /// The allocation whose turn it was, of many.
+    /// What could not be sent.
+    Unsent(Direction),
+    /// Whatever had its turn, of many.
     InTurn,
     /// Nobody in particular.
     Nobody,
 }
 
 impl Concerned {
-    /// The client it was about.
-    fn client(&self) -> Option<&ClientPath> {
-        match self {
-            Concerned::Datagram(Path::Client(path)) => Some(path),
-            Concerned::Answer(concern) => Some(&concern.path),
-            _ => None,
-        }
+    /// The connection of the client that made the core panic.
+    fn stream(&self) -> Option<StreamId> {
+        let (tuple, link) = match self {
+            Concerned::Datagram(Path::Client(path)) => (&path.tuple, path.link),
+            Concerned::Answer(Concern { tuple, link: Some(link) }) => (tuple, *link),
+            _ => return None,
+        };
+        tuple.transport.is_stream().then(|| link.into())
     }
 }
 
@@ -68,17 +72,34 @@ impl Worker {
                     server.handle_answer_fault(now, concern);
                     true
                 }
+                Concerned::Unsent(direction) => {
+                    server.handle_unsent_fault(now, direction);
+                    true
+                }
                 Concerned::InTurn => server.handle_turn_fault(now),
                 Concerned::Nobody => false,
-            }) == Ok(true);
+            }) == Ok(true)
+            && self.give_strays_back(now).is_ok();
         if !mended {
             self.restart_core(now);
         }
-        if let Some(path) = concerned.client()
-            && path.tuple.transport.is_stream()
-        {
-            self.streams.close(now.mono, path.link.into());
+        if let Some(stream) = concerned.stream() {
+            self.streams.close(now.mono, stream);
         }
+    }
+
+    /// Gives back what the core lost sight of when it broke off: between two of its steps a relay socket or a reservation
+    /// can be nobody's.
+    fn give_strays_back(&mut self, now: Now) -> Result<(), Fault> {
+        let (relays, tokens) = (self.relays.ids(), self.shared.reserved_by(self.id));
+        let (relays, tokens) = guarded(&mut self.server, |server| {
+            let relays = relays.into_iter().filter(|relay| !server.accounts_for_relay(*relay));
+            let tokens = tokens.into_iter().filter(|token| !server.accounts_for_reservation(*token));
+            (relays.collect::<Vec<_>>(), tokens.collect::<Vec<_>>())
+        })?;
+        relays.into_iter().for_each(|relay| self.relays.close(relay, &self.shared, now.mono));
+        tokens.into_iter().for_each(|token| self.shared.release(token, now.mono));
+        Ok(())
     }
 
     /// Ends every session of this worker, and of no other.
@@ -94,7 +115,7 @@ impl Worker {
     pub(super) fn give_all_back(&mut self, now: Now) {
         self.places.give_back_all(&self.shared.descriptors);
         self.relays.close_all(&self.shared, now.mono);
-        self.shared.release_all_of(self.id, now.mono);
+        self.shared.reserved_by(self.id).into_iter().for_each(|token| self.shared.release(token, now.mono));
     }
 }
 

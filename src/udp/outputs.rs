@@ -79,11 +79,7 @@ impl Worker {
         match output {
             Output::Transmit(transmit) => self.transmit(now, &transmit),
             Output::CloseRelay(relay) => self.relays.close(relay, &self.shared, now.mono),
-            Output::Release(token) => {
-                if let Some(reserved) = self.shared.claim(token) {
-                    self.shared.give_back(reserved.relay, now.mono);
-                }
-            }
+            Output::Release(token) => self.shared.release(token, now.mono),
             Output::Event(event) => {
                 self.note_allocation(now, &event);
                 if let Event::NewPeersLimited { .. } = event {

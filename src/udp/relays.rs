@@ -72,6 +72,11 @@ impl Relays {
         }
     }
 
+    /// The numbers of all sockets.
+    pub(super) fn ids(&self) -> Vec<RelayId> {
+        self.held.iter().map(|(place, _)| RelayId(place as u32)).collect()
+    }
+
     pub(super) fn socket(&self, place: u32) -> Option<&UdpSocket> {
         self.held.get(place as usize).map(|held| &held.relay.socket)
     }

@@ -84,12 +84,15 @@ impl Shared {
         self.reservations.lock().unwrap_or_else(PoisonError::into_inner).insert(token, reserved);
     }
 
-    /// Lets every reservation of a worker go: the first byte of a token names its maker.
-    pub(super) fn release_all_of(&self, worker: WorkerId, now: Mono) {
-        let mut reservations = self.reservations.lock().unwrap_or_else(PoisonError::into_inner);
-        let tokens: Vec<ReservationToken> =
-            reservations.keys().filter(|token| token.0[0] == worker.0).copied().collect();
-        for reserved in tokens.iter().filter_map(|token| reservations.remove(token)) {
+    /// The reservations of a worker: the first byte of a token names its maker.
+    pub(super) fn reserved_by(&self, worker: WorkerId) -> Vec<ReservationToken> {
+        let reservations = self.reservations.lock().unwrap_or_else(PoisonError::into_inner);
+        reservations.keys().filter(|token| token.0[0] == worker.0).copied().collect()
+    }
+
+    /// Ends a reservation.
+    pub(super) fn release(&self, token: ReservationToken, now: Mono) {
+        if let Some(reserved) = self.claim(token) {
             self.give_back(reserved.relay, now);
         }
     }

@@ -84,7 +84,13 @@ impl Worker {
 
     /// Ends allocations and connections in order: logged, and with a word to TLS clients.
     fn take_leave(&mut self, now: Now) {
-        self.server.handle_stop(now);
+        // Once more for those whose turn did not come; a second panic ends them all.
+        for _ in 0..3 {
+            if guarded(&mut self.server, |server| server.handle_stop(now)).is_ok() {
+                break;
+            }
+            self.contain(now, &Concerned::InTurn);
+        }
         self.drain_outputs(now);
         self.streams.close_all(now.mono);
     }

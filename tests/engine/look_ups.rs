@@ -18,7 +18,7 @@ use crate::wire::{Client, Received, poll_until};
 
 /// Alice is known at once; anybody else is looked up, and the test decides how that ends.
 #[derive(Debug, Default)]
-struct Sluggish(Mutex<VecDeque<(Box<[u8]>, Reply)>>);
+pub(crate) struct Sluggish(Mutex<VecDeque<(Box<[u8]>, Reply)>>);
 
 impl UserStore for Sluggish {
     fn find(&self, name: &[u8], _now: UnixTime) -> Option<Found> {
@@ -33,7 +33,7 @@ impl UserStore for Sluggish {
 
 impl Sluggish {
     /// The oldest look-up that has not ended, waited for.
-    fn next(&self) -> (Box<[u8]>, Reply) {
+    pub(crate) fn next(&self) -> (Box<[u8]>, Reply) {
         poll_until("a look-up is asked for", || self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front())
     }
 

@@ -8,6 +8,7 @@ mod faults;
 mod inside;
 mod journal;
 mod look_ups;
+mod midway;
 mod own_addresses;
 mod peers;
 mod process;

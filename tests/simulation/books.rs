@@ -4,8 +4,9 @@
 use crate::stage::{Checked, Stage};
 
 /// At every so manieth step the whole state is written out, read back and compared with the model's: twenty times and more
-/// a seed.
+/// a seed, and at every step of every so manieth seed.
 const COMPARED_EVERY: u64 = 40;
+const COMPARED_WHOLLY: u64 = 32;
 
 fn equal(what: &str, found: usize, foretold: usize) -> Checked {
     match found == foretold {
@@ -25,7 +26,7 @@ impl Stage {
                 server.check(now)?;
             }
             self.steps += 1;
-            if self.steps.is_multiple_of(COMPARED_EVERY) {
+            if self.steps.is_multiple_of(COMPARED_EVERY) || self.plan.seed.is_multiple_of(COMPARED_WHOLLY) {
                 self.compare_all()?;
             }
         }

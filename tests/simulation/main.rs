@@ -9,8 +9,8 @@
 //!   until they or the minutes are over, with a line each minute and the counts at the end.
 //! - `tests/simulation/planted.sh` breaks the core in eight ways on purpose and sees that each is found.
 //!
-//! Each step has its books checked; at every 40th, twenty times a seed and more, the whole state is written out, taken over
-//! by another core, and compared with the model's tables. What is not run here is `src/udp/open.rs`: `engine.rs` opens
+//! Each step has its books checked; at every 40th, twenty times a seed and more, and in one of 32 seeds at every one, the
+//! whole state is written out, taken over by another core, and compared with the model's tables. What is not run here is `src/udp/open.rs`: `engine.rs` opens
 //! relays in its stead, with the ports and quotas of the core.
 //!
 //! Begin with `action.rs` (what can happen) and `stage.rs` (how it happens); `model/` says what must come of it.

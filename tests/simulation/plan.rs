@@ -62,6 +62,7 @@ pub(crate) const LISTS: [(&str, &str); 6] = [
 /// Everything that is fixed before the first action.
 #[derive(Clone)]
 pub(crate) struct Plan {
+    pub(crate) seed: u64,
     pub(crate) profile: Profile,
     pub(crate) mode: AuthMode,
     pub(crate) config: Config,
@@ -146,6 +147,7 @@ impl Plan {
         config.redirect = redirect(seed);
         limit_bandwidth(&mut Dice::new(!seed), &mut config.limits);
         Plan {
+            seed,
             profile,
             mode,
             config,
