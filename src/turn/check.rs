@@ -9,6 +9,10 @@ use super::server::{Server, Timer};
 use super::time::Now;
 use super::timers::Wheel;
 
+/// Twice as many entries as lived when the wheel was last looked through may wait without owner. Tests hold few
+/// allocations, so that these are not many.
+const LIVED_MAX: usize = 256;
+
 impl Server {
     /// Every allocation's handle with its 5-tuple.
     #[doc(hidden)]
@@ -55,13 +59,7 @@ impl Server {
             false => Ok(()),
         }
     }
-}
 
-/// Twice as many entries as lived when the wheel was last looked through may wait without owner. Tests hold few
-/// allocations, so that these are not many.
-const LIVED_MAX: usize = 256;
-
-impl Server {
     /// Entries without owner are leftovers, of which there are only so many.
     fn check_leftovers(&self) -> Result<(), &'static str> {
         let is_owned = |timer: &Timer| match timer {

@@ -183,7 +183,7 @@ fn run_to_the_end(alive: &AtomicUsize, mut worker: Worker) -> Result<(), BrokeOf
     let ended = contained(|| worker.run());
     if ended.is_err() {
         // It may be in such a state that this panics as well, which is told as the first panic was.
-        let _ = catch_unwind(AssertUnwindSafe(|| worker.give_all_back(clock::now())));
+        let _ = catch_unwind(AssertUnwindSafe(move || worker.abandon(clock::now())));
         error!("a worker broke off; this is a bug of the server");
     }
     let is_last = alive.fetch_sub(1, Ordering::Relaxed) == 1;

@@ -111,8 +111,13 @@ impl Worker {
         self.server = self.server.anew(seed(&mut self.rng), now);
     }
 
+    /// Ends this worker, which broke off: what it had of what all share goes back, and its sockets are closed.
+    pub(super) fn abandon(mut self, now: Now) {
+        self.give_all_back(now);
+    }
+
     /// Gives back what this worker has of what all share: ports, descriptors, places in the quotas, reservations.
-    pub(super) fn give_all_back(&mut self, now: Now) {
+    fn give_all_back(&mut self, now: Now) {
         self.places.give_back_all(&self.shared.descriptors);
         self.relays.close_all(&self.shared, now.mono);
         self.shared.reserved_by(self.id).into_iter().for_each(|token| self.shared.release(token, now.mono));

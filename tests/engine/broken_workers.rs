@@ -1,7 +1,8 @@
 //! A worker that breaks off where nothing contains it: others go on, what it shared with them is free again, and whoever
 //! started the server learns of it.
 
-use std::net::UdpSocket;
+use std::io::ErrorKind;
+use std::net::{TcpStream, UdpSocket};
 
 use rustix::event::epoll;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
@@ -58,6 +59,35 @@ fn the_last_worker_takes_the_process_along_and_its_status_says_so() {
     break_off(&server, LISTENER);
     assert_eq!(server.end().code(), Some(255), "as nobody serves any more");
     assert!(server.log.whole().contains("1 workers had broken off"), "{}", server.log.whole());
+}
+
+/// Streams take descriptors, of which each worker may take all that are left.
+#[test]
+fn what_the_streams_of_a_worker_took_goes_back() {
+    let launch = Launch::new(&["-a", "--realm=r", "--user=alice:secret", "--relay-threads=2"]);
+    let mut server = launch.with_descriptors(96).start();
+    let fill = |clients: &mut Vec<TcpStream>| {
+        let refused = (0..96).find_map(|_| {
+            let mut client = Client::tcp(server.addr).with_user("alice", "secret");
+            let code = client.allocate().code();
+            clients.push(client.into_tcp());
+            (code != 0).then_some(code)
+        });
+        assert_eq!(refused, Some(508));
+        clients.pop();
+    };
+    let mut clients = Vec::new();
+    fill(&mut clients);
+    let before = clients.len();
+    break_off(&server, RELAY);
+    clients.retain(|client| {
+        client.set_nonblocking(true).expect("a socket");
+        client.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    });
+    assert!(clients.len() < before, "its clients are gone");
+    fill(&mut clients);
+    assert_eq!(clients.len(), before, "as many as both workers held");
+    assert_eq!(server.terminate().code(), Some(255));
 }
 
 /// The ports of its allocations and reservations can be had again, and are no way to whatever else listens there.

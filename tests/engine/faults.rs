@@ -59,14 +59,12 @@ fn a_stream_whose_message_panics_is_closed() {
     let (engine, server) = poisonable();
     let (mut a, mut b, a_relayed, b_relayed) = pair(server);
     let mut victim = alice_on_stream(server);
-    let victim_relayed = victim.relayed();
-    assert_eq!((victim.permit(a_relayed.ip()).code(), a.permit(victim_relayed.ip()).code()), (0, 0));
-    let behind = [Client::indication(a_relayed, POISON), Client::indication(a_relayed, b"behind")].concat();
-    victim.send_bytes(&behind);
+    victim.relayed();
+    // A second panic, of what came behind the first, would end everybody's session.
+    victim.send_bytes(&[Client::indication(a_relayed, POISON), Client::indication(a_relayed, POISON)].concat());
     assert!(victim.is_closed(), "the connection is over");
     a.send(b_relayed, b"still here");
     assert_eq!(b.receive(), Received::Indication(a_relayed, b"still here".to_vec()));
-    assert_eq!(a.pending(), [], "what came behind it is not served");
     engine.stop().expect("no worker broke off");
 }
 
