@@ -46,10 +46,6 @@ impl Server {
 
     /// The same for an answer.
     pub fn handle_answer_fault(&mut self, now: Now, concern: &Concern) {
-        if concern.link.is_none() {
-            // Nobody will tell once more that the connection is gone.
-            self.parked.take_all_of(&concern.tuple);
-        }
         self.end_faulty(now, |allocations| allocations.of_tuple(&concern.tuple));
     }
 

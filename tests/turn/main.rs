@@ -11,6 +11,7 @@ mod binding;
 mod channel;
 mod data;
 mod families;
+mod faults;
 mod import;
 mod nonce;
 mod own_net;
