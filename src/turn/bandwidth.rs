@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashMap;
 
-use super::budget::prefix;
+use super::customer::Customer;
 use super::limits::{UDP_PAYLOAD_MAX, USERS_KEPT_MIN};
 use super::time::Mono;
 use crate::config::Limits;
@@ -81,15 +81,6 @@ impl Buckets {
     }
 }
 
-/// Whose allocations share buckets.
-#[derive(Debug, PartialEq, Eq, Hash)]
-enum Whose {
-    /// Those that count for one quota.
-    User(Arc<[u8]>),
-    /// Where users have no names: those of one client address, or IPv6 /64.
-    Source(u128),
-}
-
 /// The limits in force, and the buckets that workers share.
 #[derive(Debug)]
 pub struct Bandwidth {
@@ -102,7 +93,7 @@ pub struct Bandwidth {
 /// The buckets of users.
 #[derive(Debug, Default)]
 struct Users {
-    buckets: HashMap<Whose, Arc<Buckets>, ahash::RandomState>,
+    buckets: HashMap<Customer, Arc<Buckets>, ahash::RandomState>,
     /// At so many those that nobody needs are looked for again.
     crowded: usize,
 }
@@ -131,12 +122,9 @@ impl Bandwidth {
 
     /// Buckets outlive the allocations of their user until they are full: who ends one and makes another has no more.
     fn of_user(&self, flow: Flow, user: Option<&Arc<[u8]>>, client: IpAddr, now: Mono) -> Arc<Buckets> {
-        let whose = match user {
-            Some(user) => Whose::User(Arc::clone(user)),
-            None => Whose::Source(prefix(client)),
-        };
+        let customer = Customer::of(user, client);
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(buckets) = users.buckets.get(&whose) {
+        if let Some(buckets) = users.buckets.get(&customer) {
             return Arc::clone(buckets);
         }
         if users.buckets.len() >= users.crowded.max(USERS_KEPT_MIN) {
@@ -145,7 +133,7 @@ impl Bandwidth {
             users.crowded = 2 * users.buckets.len();
         }
         let buckets = Buckets::new(flow);
-        users.buckets.insert(whose, Arc::clone(&buckets));
+        users.buckets.insert(customer, Arc::clone(&buckets));
         buckets
     }
 

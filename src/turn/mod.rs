@@ -16,6 +16,7 @@ pub mod channel;
 mod check;
 mod claims;
 mod client;
+mod customer;
 pub mod drop_reason;
 mod ending;
 pub mod event;

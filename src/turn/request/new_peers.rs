@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use crate::stun::ErrorCode;
 use crate::turn::allocation::AllocationId;
 use crate::turn::budget::Refill;
+use crate::turn::customer::Customer;
 use crate::turn::event::Event;
 use crate::turn::limits::{PEERS_PER_REQUEST_MAX, USER_PEERS_FACTOR};
 use crate::turn::server::Server;
 use crate::turn::time::Now;
-use crate::turn::user_peers::Whose;
 
 impl Server {
     /// Lets all of `peers` in, or none of them. Those that have a permission cost nothing. The next step must not fail.
@@ -29,13 +29,13 @@ impl Server {
             (limits.new_peers_per_minute, limits.new_peers_per_minute.max(PEERS_PER_REQUEST_MAX as u32));
         let own = Refill::per_minute(rate, burst).take(allocation.peers_full_at, count as u32, now.mono);
         // Whoever ends an allocation and makes another is still the same user.
-        let whose = Whose::of(allocation.owner.quota.as_ref(), allocation.tuple.client.ip());
+        let customer = Customer::of(allocation.owner.quota.as_ref(), allocation.tuple.client.ip());
         let together =
             Refill::per_minute(rate.saturating_mul(USER_PEERS_FACTOR), burst.saturating_mul(USER_PEERS_FACTOR));
-        match (own, self.user_peers.would_give(&whose, together, count as u32, now.mono)) {
+        match (own, self.user_peers.would_give(&customer, together, count as u32, now.mono)) {
             (Some(full_at), Some(user_full_at)) => {
                 allocation.peers_full_at = full_at;
-                self.user_peers.take(whose, user_full_at, now.mono);
+                self.user_peers.take(customer, user_full_at, now.mono);
                 Ok(())
             }
             _ => {
