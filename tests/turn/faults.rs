@@ -8,6 +8,7 @@ use std::sync::Arc;
 use turnserver::config::load_text;
 use turnserver::stun::{AttributeType, Class, MessageType, Method, TransactionId, Writer};
 use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport, WorkerId};
+use turnserver::turn::bandwidth::Bandwidth;
 use turnserver::turn::event::EndReason;
 use turnserver::turn::io::{ClientPath, RelayGrant};
 use turnserver::turn::nonce::Nonces;
@@ -28,6 +29,7 @@ fn core() -> Server {
     let config = loaded.expect("a good configuration").config;
     let settings = Settings {
         policy: PeerPolicy::new(&config.peers, OwnNet::new(vec![3478], config.relay.ports.clone())),
+        bandwidth: Bandwidth::new(&config.limits),
         config: Arc::new(config),
         nonces: Nonces::new(&[7; 32], None, "r", 0),
         listeners: Vec::new(),
