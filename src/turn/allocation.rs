@@ -102,6 +102,31 @@ impl Relay {
 }
 
 impl Allocation {
+    /// One that begins now.
+    pub(super) fn new(
+        path: ClientPath,
+        owner: Owner,
+        relays: [Option<Relay>; 2],
+        replay: Replay,
+        now: Mono,
+    ) -> Allocation {
+        Allocation {
+            tuple: path.tuple,
+            link: path.link,
+            owner,
+            relays,
+            permissions: Permissions::default(),
+            channels: Channels::default(),
+            replay: Some(replay),
+            created: now,
+            traffic: Traffic::default(),
+            bandwidth: None,
+            armed: Mono(u64::MAX),
+            peers_full_at: Mono(0),
+            key_reread_at: Mono(0),
+        }
+    }
+
     /// The way to its client.
     pub fn path(&self) -> ClientPath {
         ClientPath { tuple: self.tuple, link: self.link }

@@ -11,13 +11,13 @@ use crate::turn::allocation::{Allocation, Owner, Relay, Replay};
 use crate::turn::answer::{Allocated, AnswerBuf, Head, Reject, Success};
 use crate::turn::client::Request;
 use crate::turn::drop_reason::DropReason;
-use crate::turn::event::{Event, Traffic};
+use crate::turn::event::Event;
 use crate::turn::io::{Claim, ClientPath, Credit, OpenRelay, Output, RelayGrant};
 use crate::turn::limits::REPLAY_SECS;
 use crate::turn::parked::{NoRoom, Parked, Waiting};
 use crate::turn::server::{Refusal, Server};
 use crate::turn::settings::Midway;
-use crate::turn::time::{Mono, Now};
+use crate::turn::time::Now;
 
 /// The protocol number of UDP in REQUESTED-TRANSPORT.
 const PROTOCOL_UDP: u8 = 17;
@@ -171,25 +171,10 @@ impl Server {
 
         let expires = now.mono.plus_secs(lifetime_secs);
         let user = owner.user.clone();
-        let id = self.allocations.insert(Allocation {
-            tuple: path.tuple,
-            link: path.link,
-            owner,
-            relays: relays.map(|grant| grant.map(|grant| Relay { grant, expires })),
-            permissions: Default::default(),
-            channels: Default::default(),
-            replay: Some(Replay {
-                id: head.id,
-                answer: self.late_answer.bytes().into(),
-                until: now.mono.plus_secs(REPLAY_SECS),
-            }),
-            created: now.mono,
-            traffic: Traffic::default(),
-            bandwidth: None,
-            armed: Mono(u64::MAX),
-            peers_full_at: Mono(0),
-            key_reread_at: Mono(0),
-        });
+        let held = relays.map(|grant| grant.map(|grant| Relay { grant, expires }));
+        let answer = self.late_answer.bytes().into();
+        let replay = Replay { id: head.id, answer, until: now.mono.plus_secs(REPLAY_SECS) };
+        let id = self.allocations.insert(Allocation::new(path, owner, held, replay, now.mono));
         // Told at once: whatever breaks off from here on, its end will be told as well.
         self.tell(Event::AllocationCreated { allocation: id, path, user, relays, lifetime_secs });
         self.settings.hooks.midway(Midway::Inserted, &path.tuple);

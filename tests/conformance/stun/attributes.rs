@@ -163,7 +163,10 @@ pub(super) fn stun_025_attributes_behind_message_integrity_sha256_are_ignored() 
     }
     assert!(parities[1] > 0, "of 64 ports some are odd: {parities:?}");
     let even = probe.ask(&allocate().with(AttributeType::EVEN_PORT, &[0x80]));
-    assert!(even.has(AttributeType::RESERVATION_TOKEN) && even.relayed().port() % 2 == 0, "before it, it counts");
+    assert!(
+        even.has(AttributeType::RESERVATION_TOKEN) && even.relayed().port().is_multiple_of(2),
+        "before it, it counts"
+    );
     let refresh = || Draft::request(Method::REFRESH).by_sha256();
     let reply =
         probe.ask(&refresh().behind(AttributeType::MESSAGE_INTEGRITY, &[7; 20]).behind(AttributeType(0x7F00), b""));
