@@ -11,7 +11,7 @@ use turnserver::config::{IpRange, Peers};
 use turnserver::stun::{
     AttributeType, ChannelData, ChannelNumber, Class, ErrorCode, Message, Method, PasswordAlgorithm, TransactionId,
 };
-use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport, WorkerId};
+use turnserver::turn::address::{EvenPort, FiveTuple, LinkId, RelayId, Transport, WorkerId};
 use turnserver::turn::io::{ClientPath, Credit, Direction, Forward};
 use turnserver::turn::time::{Mono, Now};
 use turnserver::turn::{Answer, AnswerBuf, Destination, DropReason, Output, Path, Server, Settings, Snapshot, Verdict};
@@ -334,7 +334,8 @@ impl Stage {
         self.book.assert_nothing_is_overdue(self.now.mono);
     }
 
-    /// The world answers something it was asked, in its own order, perhaps twice.
+    /// The world answers something it was asked, in its own order, perhaps twice; but a port is not reserved a second time
+    /// for a token that may have ended.
     fn answer_one(&mut self, input: &mut Input<'_>) {
         if self.engine.asked.is_empty() {
             return;
@@ -342,7 +343,9 @@ impl Stage {
         let place = usize::from(input.byte()) % self.engine.asked.len();
         let how = input.byte();
         let asked = self.engine.asked.remove(place);
-        for _ in 0..=how >> 7 {
+        let reserves =
+            matches!(&asked, Output::OpenRelay(open) if matches!(open.even, Some(EvenPort::EvenAndReserve(_))));
+        for _ in 0..=if reserves { 0 } else { how >> 7 } {
             let manner = Manner::ALL[usize::from(how & 0x7F) % Manner::ALL.len()];
             let answer = self.engine.answer(self.now, &asked, manner);
             self.tell(answer);
