@@ -79,10 +79,8 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
     }
     runtime.block_on(signals.until_stop(&engine));
     let stopped = engine.stop();
-    if let Some(path) = pidfile
-        && let Err(error) = std::fs::remove_file(path)
-    {
-        warn!(path = %path.display(), %error, "cannot remove the pid file");
+    if let Some(path) = pidfile {
+        remove_pidfile(path);
     }
     info!("stopped");
     stopped.map_err(|count| anyhow!("{count} workers had broken off; this is a bug of the server"))
@@ -156,6 +154,16 @@ fn write_pidfile(path: &Path) -> bool {
         warn!(path = %path.display(), %error, "cannot write the pid file");
     }
     written.is_ok()
+}
+
+/// Another server may have put its own there meanwhile.
+fn remove_pidfile(path: &Path) {
+    let is_ours = |text: String| text.trim() == std::process::id().to_string();
+    if std::fs::read_to_string(path).is_ok_and(is_ours)
+        && let Err(error) = std::fs::remove_file(path)
+    {
+        warn!(path = %path.display(), %error, "cannot remove the pid file");
+    }
 }
 
 /// Starts the log. Lines are written by a thread of its own: a reader that stops reading must not stop the workers.

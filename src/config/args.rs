@@ -175,7 +175,16 @@ fn settings(matches: &ArgMatches) -> Result<Vec<Setting>, Problem> {
 fn strays(matches: &ArgMatches) -> Vec<Warning> {
     let place = Place::CommandLine { option: String::new() };
     let words = matches.get_many::<OsString>(STRAY).into_iter().flatten();
-    words.map(|word| Warning::new(&place, format!("CONFIG: Unknown argument: {}", harmless(word)))).collect()
+    let warning = |word: &OsString| {
+        let warning = Warning::new(&place, format!("CONFIG: Unknown argument: {}", harmless(word)));
+        match word.to_str() {
+            Some("true" | "false" | "on" | "off" | "yes" | "no" | "1" | "0") => {
+                warning.hint("it belongs to no option; a switch takes its value behind =, as in --no-udp=false")
+            }
+            _ => warning,
+        }
+    };
+    words.map(warning).collect()
 }
 
 /// A stray word as it may be shown: a user whose `-u` was forgotten loses the password.

@@ -93,7 +93,9 @@ fn booleans_know_the_words_of_coturn() {
 fn a_boolean_takes_its_value_behind_an_equals_sign_only() {
     let loaded = load_line("--no-udp false").unwrap();
     assert!(!loaded.config.listen.udp);
-    assert_eq!(count(&warnings(Ok(loaded)), "CONFIG: Unknown argument: false"), 1);
+    let told = warnings(Ok(loaded));
+    assert_eq!(count(&told, "CONFIG: Unknown argument: false"), 1);
+    assert_eq!(count(&told, "a switch takes its value behind ="), 1, "{told}");
 }
 
 #[test]

@@ -74,4 +74,8 @@ pub(crate) fn the_process_id_is_written() {
     assert_eq!(fs::read_to_string(&path).expect("the file is written"), format!("{}\n", server.pid()));
     assert!(server.terminate().success());
     assert!(!path.exists(), "the file of a process that ended is gone");
+    let mut server = super::launch(&[]).and(&[&format!("--pidfile={}", path.display())]).start();
+    fs::write(&path, "1\n").expect("the directory is ours");
+    assert!(server.terminate().success());
+    assert_eq!(fs::read_to_string(&path).expect("it is kept"), "1\n", "another process has the file now");
 }
