@@ -130,7 +130,8 @@ pub enum OwnPeer {
 pub enum Output {
     /// An answer to a request that had to wait.
     Transmit(Transmit),
-    /// Open a relayed address, or two; answered by `Opened`, `QuotaReached`, `NoCapacity` or `FamilyNotServed`.
+    /// Open a relayed address, or two; answered by `Opened`, `QuotaReached`, `NoCapacity` or `FamilyNotServed`: once, and
+    /// sooner than a reservation ends.
     OpenRelay(OpenRelay),
     /// Close a relay socket; its port and quota are free again.
     CloseRelay(RelayId),

@@ -246,7 +246,9 @@ impl Stage {
                     let answer = self.engine.answer(self.now, &output, Manner::Well);
                     self.server.handle_answer(self.now, answer);
                 }
-                Output::LookUpUser(_) | Output::OpenRelay(_) | Output::Claim(_) => self.engine.asked.push(output),
+                Output::LookUpUser(_) | Output::OpenRelay(_) | Output::Claim(_) => {
+                    self.engine.asked.push((self.now.mono, output));
+                }
                 Output::CloseRelay(relay) => self.engine.close(relay),
                 Output::Release(token) => self.engine.release(token),
                 Output::Event(event) => self.book.note(event, self.now.mono),
@@ -334,19 +336,22 @@ impl Stage {
         self.book.assert_nothing_is_overdue(self.now.mono);
     }
 
-    /// The world answers something it was asked, in its own order, perhaps twice; but a port is not reserved a second time
-    /// for a token that may have ended.
+    /// The world answers something it was asked, in its own order, perhaps twice; what reserves a port once, and in time.
     fn answer_one(&mut self, input: &mut Input<'_>) {
         if self.engine.asked.is_empty() {
             return;
         }
         let place = usize::from(input.byte()) % self.engine.asked.len();
         let how = input.byte();
-        let asked = self.engine.asked.remove(place);
+        let (since, asked) = self.engine.asked.remove(place);
         let reserves =
             matches!(&asked, Output::OpenRelay(open) if matches!(open.even, Some(EvenPort::EvenAndReserve(_))));
+        let is_over = self.now.mono >= since.plus_secs(self.kit.config().limits.reservation_secs);
+        let manner = match Manner::ALL[usize::from(how & 0x7F) % Manner::ALL.len()] {
+            _ if reserves && is_over => Manner::Nothing,
+            manner => manner,
+        };
         for _ in 0..=if reserves { 0 } else { how >> 7 } {
-            let manner = Manner::ALL[usize::from(how & 0x7F) % Manner::ALL.len()];
             let answer = self.engine.answer(self.now, &asked, manner);
             self.tell(answer);
         }
@@ -417,7 +422,7 @@ impl Stage {
     /// The world answers that it has nothing, and nobody says anything more: all must end by itself.
     fn end(&mut self) {
         self.engine.is_prompt = true;
-        for asked in std::mem::take(&mut self.engine.asked) {
+        for (_, asked) in std::mem::take(&mut self.engine.asked) {
             let answer = self.engine.answer(self.now, &asked, Manner::Nothing);
             self.tell(answer);
         }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use turnserver::stun::ErrorCode;
 use turnserver::turn::address::{EvenPort, Families, Family, RelayId, ReservationToken};
 use turnserver::turn::io::{OpenRelay, RelayGrant, UserRecord};
-use turnserver::turn::time::Now;
+use turnserver::turn::time::{Mono, Now};
 use turnserver::turn::{Answer, Output};
 
 use super::kit::{self, Kit};
@@ -37,7 +37,7 @@ pub(super) struct Engine {
     open: BTreeMap<u32, RelayGrant>,
     reserved: BTreeMap<ReservationToken, SocketAddr>,
     port: u16,
-    pub(super) asked: Vec<Output>,
+    pub(super) asked: Vec<(Mono, Output)>,
     /// Everything is answered at once, and well.
     pub(super) is_prompt: bool,
 }
