@@ -68,6 +68,9 @@ fn scheme_of(message: &Message<'_>, nonce: &[u8]) -> Result<Scheme, Reject> {
     let list = message.value(AttributeType::PASSWORD_ALGORITHMS);
     match (list, message.value(AttributeType::PASSWORD_ALGORITHM)) {
         (None, None) => Ok(Scheme::Unnamed),
+        // RFC 8489 section 9.2.5: who was given a list signs by nothing else. The answer would be signed by it, which one
+        // that knows MESSAGE-INTEGRITY alone must not be sent.
+        _ if !message.has(AttributeType::MESSAGE_INTEGRITY_SHA256) => Err(ErrorCode::BAD_REQUEST.into()),
         // Another list than ours is one that somebody shortened.
         (Some(list), Some(chosen)) if *list == PasswordAlgorithm::LIST => {
             let algorithm = PasswordAlgorithm::decode(chosen).ok_or(ErrorCode::BAD_REQUEST)?;

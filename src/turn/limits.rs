@@ -41,6 +41,9 @@ pub const KEY_REREAD: Duration = Duration::from_secs(1);
 /// A nonce from this far ahead still counts as ours: clocks of a fleet differ.
 pub const NONCE_AHEAD_SECS: u64 = 5;
 
+/// How long a nonce is taken that announces less than those made now, even where nonces live for ever.
+pub const NONCE_OUTDONE_SECS: u64 = 600;
+
 /// USERNAME, REALM and NONCE may be this long (RFC 8489 sections 14.3, 14.9, 14.10).
 pub const NAME_LEN_MAX: usize = 763;
 

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::address::FiveTuple;
-use super::limits::NONCE_AHEAD_SECS;
+use super::limits::{NONCE_AHEAD_SECS, NONCE_OUTDONE_SECS};
 use super::time::UnixTime;
 use crate::stun::SecurityFeatures;
 
@@ -143,8 +143,11 @@ impl Nonces {
         if issued > now.0 + NONCE_AHEAD_SECS {
             return NonceAge::Foreign;
         }
-        let is_stale = self.lifetime_secs != 0 && now.0.saturating_sub(issued) > u64::from(self.lifetime_secs);
-        if is_stale { NonceAge::Stale } else { NonceAge::Fresh }
+        let age = now.0.saturating_sub(issued);
+        let is_stale = self.lifetime_secs != 0 && age > u64::from(self.lifetime_secs);
+        // Whoever stands between could show a client one that promised less, for as long as it is taken.
+        let is_outdone = !features.contain(self.features) && age > NONCE_OUTDONE_SECS;
+        if is_stale || is_outdone { NonceAge::Stale } else { NonceAge::Fresh }
     }
 
     /// Binds a nonce to realm and client address; over UDP to the port as well, as a source address alone can be forged.

@@ -13,17 +13,19 @@ use super::time::Mono;
 #[derive(Debug)]
 pub(super) struct UserPeers {
     full_at: HashMap<Customer, Mono, RandomState>,
-    /// With so many, the full ones are let go.
+    /// With so many, the full ones are let go, at most once a second.
     sweep_at: usize,
+    swept: Mono,
 }
 
 const SWEEP_MIN: usize = 64;
+const NANOS: u64 = 1_000_000_000;
 
 impl UserPeers {
     /// Every bucket is full; `seed` keys the table.
     pub(super) fn new(seed: [u64; 4]) -> UserPeers {
         let keys = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
-        UserPeers { full_at: HashMap::with_hasher(keys), sweep_at: SWEEP_MIN }
+        UserPeers { full_at: HashMap::with_hasher(keys), sweep_at: SWEEP_MIN, swept: Mono(0) }
     }
 
     /// When this bucket would be full again without `count`; none: it holds less.
@@ -35,7 +37,8 @@ impl UserPeers {
     /// Takes what [`UserPeers::would_give`] said. Where too many users wait for theirs to fill, a further one is not
     /// counted: its allocations still are, each by itself.
     pub(super) fn take(&mut self, customer: Customer, full_at: Mono, now: Mono) {
-        if self.full_at.len() >= self.sweep_at {
+        if self.full_at.len() >= self.sweep_at && now.0 >= self.swept.0 + NANOS {
+            self.swept = now;
             self.full_at.retain(|_, full_at| *full_at > now);
             self.sweep_at = (2 * self.full_at.len()).clamp(SWEEP_MIN, USER_PEERS_MAX);
         }

@@ -110,6 +110,21 @@ fn a_nonce_is_of_one_realm_and_one_key() {
     assert_eq!(stale, NonceAge::Stale);
 }
 
+// Whoever kept one from before must not lead clients back to MD5 with it for ever.
+#[test]
+fn a_nonce_that_promises_less_ends_though_nonces_live_for_ever() {
+    let former = Nonces::new(&KEY, None, "example.org", 0);
+    let nonce = former.mint(NOW, 1, &client());
+    let now = former.clone().listing_algorithms(true);
+    let judge = |nonces: &Nonces, secs| nonces.judge(&nonce, at(secs), &client());
+    assert_eq!(
+        (judge(&now, 600), judge(&now, 601), judge(&former, 1_000_000)),
+        (NonceAge::Fresh, NonceAge::Stale, NonceAge::Fresh)
+    );
+    let more = now.mint(NOW, 1, &client());
+    assert_eq!(former.judge(&more, at(1_000_000), &client()), NonceAge::Fresh, "one that promises more");
+}
+
 // BID-022, AUTH-032: whatever is altered is not ours.
 #[test]
 fn a_nonce_altered_at_any_place_is_foreign() {

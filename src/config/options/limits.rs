@@ -128,7 +128,7 @@ pub(super) static OPTIONS: &[Definition] = &[
         doc: "New peer addresses an allocation may be given a minute; 0: no bound.",
         more: "Scanning a network through the relay takes many. The first 64 may come at once; renewing a permission is \
                free. All allocations of a user together, or of a client address where users have no names, may be given \
-               eight times as many.",
+               eight times as many by each relay thread.",
         apply: |raw, it| it.integer().map(|count| raw.new_peers_per_minute = it.at(count)),
         ..LIMITS
     },

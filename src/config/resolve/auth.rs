@@ -170,11 +170,9 @@ fn mode(raw: &Raw, rules: &Rules, found: &mut Found) -> AuthMode {
 fn sha256(raw: &Raw, users: &[User], found: &mut Found) -> bool {
     let is_md5_only = |user: &&User| matches!(user.secret, UserSecret::Keys(_));
     let md5_only = users.iter().find(is_md5_only).filter(|_| raw.sha256.value);
-    if let Some(user) = md5_only
-        && raw.sha256.is_set()
-    {
-        let message = format!("sha256: not offered, for of {:?} only an MD5 key is given", user.name);
-        found.doubtful(&raw.sha256.place, message, "give the password instead");
+    if let Some(user) = md5_only {
+        let message = format!("sha256: not offered to anybody, for of {:?} only an MD5 key is given", user.name);
+        found.doubtful(&raw.sha256.place, message, "give the password instead, or sha256 = false");
     }
     raw.sha256.value && md5_only.is_none()
 }

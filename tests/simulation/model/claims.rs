@@ -93,6 +93,7 @@ fn scheme(view: &View<'_>, nonce: &[u8]) -> Option<Scheme> {
     }
     match (view.value(wire::PASSWORD_ALGORITHMS), view.value(wire::PASSWORD_ALGORITHM)) {
         (None, None) => Some(Scheme::Unnamed),
+        _ if !view.has(wire::INTEGRITY_SHA256) => None,
         (Some(list), Some(chosen)) if *list == LIST => Scheme::of_chosen(chosen),
         _ => None,
     }
