@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -83,7 +83,7 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
         remove_pidfile(path);
     }
     info!("stopped");
-    stopped.map_err(|count| anyhow!("{count} workers had broken off; this is a bug of the server"))
+    Ok(stopped?)
 }
 
 /// Says so when others can read passwords.

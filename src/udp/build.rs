@@ -1,5 +1,6 @@
 //! The parts of a server before it runs: workers with their sockets, what they share, what the operator is warned of.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,13 +12,14 @@ use tracing::warn;
 use super::addresses::ListenAddresses;
 use super::checks::{self, DescriptorBudget, Descriptors};
 use super::connections::Acceptor;
+use super::counters::Counters;
 use super::engine::Secrets;
 use super::inbox::Inbox;
 use super::journal::Journal;
 use super::listen::{ListenPorts, StartError, system};
 use super::places::StreamPlaces;
 use super::shared::Shared;
-use super::socket;
+use super::socket::{self, Listener};
 use super::sys::Arena;
 use super::wake::Wake;
 use super::worker::Worker;
@@ -32,6 +34,7 @@ use crate::turn::nonce::Nonces;
 use crate::turn::policy::{OwnNet, PeerPolicy};
 use crate::turn::ports::{RelayAddresses, RelayPorts};
 use crate::turn::settings::Hooks;
+use crate::turn::time::Now;
 use crate::turn::{AnswerBuf, Server, Settings};
 use crate::userdb::UserStore;
 
@@ -39,7 +42,6 @@ pub(super) fn build_worker(
     id: u8,
     ports: &ListenPorts,
     shared: &Arc<Shared>,
-    streams: &Arc<StreamShared>,
     stop: &Arc<AtomicBool>,
     rng: &mut ChaCha12Rng,
 ) -> Result<Worker, StartError> {
@@ -53,32 +55,67 @@ pub(super) fn build_worker(
         Ok(Acceptor::new(socket, *address))
     };
     let wake = Arc::new(Wake::new().map_err(system("cannot make an eventfd"))?);
-    let waker = Arc::clone(&wake);
     let now = clock::now();
     let mut seeds = [[0; 32]; 2];
     seeds.iter_mut().for_each(|seed| rng.fill_bytes(seed));
-    Ok(Worker {
+    let server = Server::new(Arc::clone(&shared.settings), WorkerId(id), seeds[0], now);
+    let lasting = Lasting {
         id: WorkerId(id),
-        server: Server::new(Arc::clone(&shared.settings), WorkerId(id), seeds[0], now),
-        fault_at: None,
-        places: StreamPlaces::new(keys(rng)),
         shared: Arc::clone(shared),
         listeners: ports.udp.iter().map(listen).collect::<Result<_, _>>()?,
         acceptors: ports.tcp.iter().map(accept).collect::<Result<_, _>>()?,
-        streams: Streams::new(Arc::clone(streams), Arc::new(move || waker.wake()), now.mono),
         inbox: Arc::new(Inbox::new(Arc::clone(&wake))),
         wake,
         stop: Arc::clone(stop),
         rng: ChaCha12Rng::from_seed(seeds[1]),
-        journal: Journal::new(WorkerId(id), keys(rng)),
-        poller: Poller::new().map_err(system("cannot make an epoll set"))?,
-        relays: Default::default(),
-        arena: Arena::new(),
-        batch: Default::default(),
-        answer: AnswerBuf::default(),
-        messages: Vec::new(),
         counters: Arc::default(),
-    })
+    };
+    lasting.into_worker(server, now).map_err(system("cannot make an epoll set"))
+}
+
+/// What a worker has for as long as the process serves, also when it begins anew.
+pub(super) struct Lasting {
+    pub(super) id: WorkerId,
+    pub(super) shared: Arc<Shared>,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) acceptors: Vec<Acceptor>,
+    pub(super) wake: Arc<Wake>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) rng: ChaCha12Rng,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Lasting {
+    /// A worker that begins with this core, and without streams.
+    pub(super) fn into_worker(self, server: Server, now: Now) -> io::Result<Worker> {
+        let Lasting { id, shared, listeners, acceptors, wake, inbox, stop, mut rng, counters } = self;
+        let waker = Arc::clone(&wake);
+        let worker = Worker {
+            id,
+            server,
+            fault_at: None,
+            places: StreamPlaces::new(keys(&mut rng)),
+            streams: Streams::new(Arc::clone(&shared.streams), Arc::new(move || waker.wake()), now.mono),
+            shared,
+            listeners,
+            acceptors,
+            wake,
+            inbox,
+            stop,
+            journal: Journal::new(id, keys(&mut rng)),
+            rng,
+            poller: Poller::new()?,
+            relays: Default::default(),
+            arena: Arena::new(),
+            batch: Default::default(),
+            answer: AnswerBuf::default(),
+            messages: Vec::new(),
+            counters,
+        };
+        worker.watch()?;
+        Ok(worker)
+    }
 }
 
 pub(super) fn keys(rng: &mut ChaCha12Rng) -> [u64; 4] {
@@ -120,6 +157,7 @@ pub(super) fn share(
     users: Arc<dyn UserStore>,
     addresses: &ListenAddresses,
     descriptors: &Descriptors,
+    streams: &Arc<StreamShared>,
     rng: &mut ChaCha12Rng,
 ) -> Shared {
     let config = &settings.config;
@@ -132,6 +170,7 @@ pub(super) fn share(
         addresses.default_routes.clone(),
         Budgets::new(&config.limits, || keys(rng)),
         users,
+        Arc::clone(streams),
         DescriptorBudget::new(descriptors.allocated_max),
     )
 }

@@ -39,6 +39,11 @@ impl Acceptor {
         Acceptor { socket, address, spare: spare(), resumes_at: None }
     }
 
+    /// The same for another epoll set, which has it from the begin.
+    pub(super) fn anew(self) -> Acceptor {
+        Acceptor { spare: self.spare.or_else(spare), resumes_at: None, ..self }
+    }
+
     pub(super) fn socket(&self) -> &TcpListener {
         &self.socket
     }

@@ -21,6 +21,8 @@ pub(super) struct Counters {
     unsent: AtomicU64,
     /// Panics of the core.
     faults: AtomicU64,
+    /// How often the worker broke off outside of the core.
+    break_offs: AtomicU64,
 }
 
 impl Counters {
@@ -42,6 +44,10 @@ impl Counters {
 
     pub(super) fn fault(&self) {
         add_one(&self.faults);
+    }
+
+    pub(super) fn broke_off(&self) {
+        add_one(&self.break_offs);
     }
 
     /// Counts what could not be sent, and says so now and then.
@@ -66,6 +72,7 @@ impl Counters {
             ("NewPeersLimited".to_owned(), sum(&|counters| &counters.new_peers_limited)),
             ("Unsent".to_owned(), sum(&|counters| &counters.unsent)),
             ("Faults".to_owned(), sum(&|counters| &counters.faults)),
+            ("BreakOffs".to_owned(), sum(&|counters| &counters.break_offs)),
         ];
         dropped.chain(others).filter(|(_, count)| *count > 0).collect()
     }

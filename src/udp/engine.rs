@@ -1,17 +1,16 @@
 //! Starting and stopping: sockets, shared tables, worker threads.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rustix::process::{Signal, getpid, kill_process};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::addresses::ListenAddresses;
+use super::break_offs::{BrokeOff, run_to_the_end};
 use super::build::{build_worker, keys, settings, share, thread_count, unused_external, warn_shortfalls};
 use super::checks::Descriptors;
 use super::counters::Counters;
@@ -19,7 +18,6 @@ use super::inbox::{Inbox, Letter};
 use super::listen::{ListenPorts, StartError, refuse_circles, refuse_foreign, system};
 use super::wake::Wake;
 use super::worker::Worker;
-use crate::clock;
 use crate::config::{Config, Peers};
 use crate::rng;
 use crate::stream::tls::Certificates;
@@ -96,7 +94,6 @@ impl Engine {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let settings = settings(&config, &addresses, secrets, ports.udp.clone(), hooks);
         let settings = Arc::new(settings);
-        let shared = Arc::new(share(&settings, users, &addresses, &descriptors, &mut rng));
         let streams = StreamShared::new(
             StreamSettings::from_config(&config),
             certificates,
@@ -104,20 +101,19 @@ impl Engine {
             keys(&mut rng),
         );
         let streams = Arc::new(streams.map_err(system("cannot start the handshake threads"))?);
+        let shared = Arc::new(share(&settings, users, &addresses, &descriptors, &streams, &mut rng));
 
         let stop = Arc::new(AtomicBool::new(false));
-        let build = |id| build_worker(id, &ports, &shared, &streams, &stop, &mut rng);
+        let build = |id| build_worker(id, &ports, &shared, &stop, &mut rng);
         let workers = (0..thread_count(&config)).map(build).collect::<Result<Vec<Worker>, StartError>>()?;
         unused_external(&config, &addresses).into_iter().for_each(|text| warn!("{text}"));
         warn_shortfalls(&config, &shared, &descriptors, workers.first());
-        let alive = Arc::new(AtomicUsize::new(workers.len()));
         let mut engine = Engine { workers: Vec::new(), stop, streams, addresses, settings };
         for (id, worker) in workers.into_iter().enumerate() {
             let (wake, inbox) = (Arc::clone(&worker.wake), Arc::clone(&worker.inbox));
             let counters = Arc::clone(&worker.counters);
             let thread = std::thread::Builder::new().name(format!("worker-{id}"));
-            let left = Arc::clone(&alive);
-            match thread.spawn(move || run_to_the_end(&left, worker)) {
+            match thread.spawn(move || run_to_the_end(worker)) {
                 Ok(thread) => engine.workers.push(RunningWorker { thread, wake, inbox, counters }),
                 Err(error) => {
                     // The error that is told is the one that came first.
@@ -157,61 +153,20 @@ impl Engine {
     /// Has every worker end, waits for it, and says what was dropped meanwhile.
     ///
     /// # Errors
-    /// How many workers had broken off.
-    pub fn stop(self) -> Result<(), usize> {
+    /// A worker had broken off for good.
+    pub fn stop(self) -> Result<(), BrokeOff> {
         self.stop.store(true, Ordering::Relaxed);
         self.workers.iter().for_each(|worker| worker.wake.wake());
-        let (mut counters, mut broken) = (Vec::new(), 0);
+        let (mut counters, mut stopped) = (Vec::new(), Ok(()));
         for worker in self.workers {
             counters.push(worker.counters);
-            broken += usize::from(!matches!(worker.thread.join(), Ok(Ok(()))));
+            let ended = worker.thread.join();
+            stopped =
+                stopped.and(ended.unwrap_or_else(|_| Err(BrokeOff::NotAnew(io::Error::other("its thread ended")))));
         }
         for (reason, count) in Counters::sum(counters.iter().map(AsRef::as_ref)) {
             info!(reason, count, "dropped");
         }
-        if broken == 0 { Ok(()) } else { Err(broken) }
-    }
-}
-
-/// A worker ended before it was told to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct BrokeOff;
-
-/// Runs a worker. What it held goes back when it breaks off, as nobody would ever close it. When the last one does, nobody
-/// serves any more: the process ends as if it were told to, and who started it sees that it failed.
-fn run_to_the_end(alive: &AtomicUsize, mut worker: Worker) -> Result<(), BrokeOff> {
-    let ended = contained(|| worker.run());
-    if ended.is_err() {
-        // It may be in such a state that this panics as well, which is told as the first panic was.
-        let _ = catch_unwind(AssertUnwindSafe(move || worker.abandon(clock::now())));
-        error!("a worker broke off; this is a bug of the server");
-    }
-    let is_last = alive.fetch_sub(1, Ordering::Relaxed) == 1;
-    if ended.is_err() && is_last {
-        // It can only fail if this process did not exist.
-        let _ = kill_process(getpid(), Signal::TERM);
-    }
-    ended
-}
-
-fn contained(run: impl FnOnce() -> io::Result<()>) -> Result<(), BrokeOff> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(ended) => ended.map_err(|error| {
-            error!(%error, "a worker cannot watch its sockets");
-            BrokeOff
-        }),
-        Err(_) => Err(BrokeOff),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_ends_without_being_told_to_broke_off() {
-        assert_eq!(contained(|| Ok(())), Ok(()));
-        assert_eq!(contained(|| Err(io::Error::other("no epoll set"))), Err(BrokeOff));
-        assert_eq!(contained(|| panic!("planted")), Err(BrokeOff));
+        stopped
     }
 }

@@ -1,5 +1,6 @@
 //! A panic is our bug, and must not take other sessions down: it is contained where the core was called.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::RngCore;
 use tracing::error;
 
+use super::build::Lasting;
+use super::connections::Acceptor;
 use super::worker::Worker;
 use crate::stream::StreamId;
 use crate::turn::fault::Concern;
@@ -111,9 +114,21 @@ impl Worker {
         self.server = self.server.anew(seed(&mut self.rng), now);
     }
 
-    /// Ends this worker, which broke off: what it had of what all share goes back, and its sockets are closed.
-    pub(super) fn abandon(mut self, now: Now) {
+    /// Another worker in the place of this one, which broke off: its sessions end, its sockets for clients stay open.
+    pub(super) fn begin_anew(mut self, now: Now) -> io::Result<Worker> {
         self.give_all_back(now);
+        let server = self.server.anew(seed(&mut self.rng), now);
+        let lasting = self.into_lasting();
+        // It may have broken off with letters that it was woken for.
+        lasting.wake.wake();
+        lasting.into_worker(server, now)
+    }
+
+    /// Everything else is dropped: whatever of it was half changed, nothing knows of it any more.
+    fn into_lasting(self) -> Lasting {
+        let Worker { id, shared, listeners, acceptors, wake, inbox, stop, rng, counters, .. } = self;
+        let acceptors = acceptors.into_iter().map(Acceptor::anew).collect();
+        Lasting { id, shared, listeners, acceptors, wake, inbox, stop, rng, counters }
     }
 
     /// Gives back what this worker has of what all share: ports, descriptors, places in the quotas, reservations.

@@ -1,5 +1,6 @@
 //! What other threads have for a worker.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +22,7 @@ pub(super) enum Letter {
 /// A worker's inbox; putting something in wakes the worker.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    letters: Mutex<Vec<Letter>>,
+    letters: Mutex<VecDeque<Letter>>,
     /// Look-ups that have not ended, whether or not anybody still waits for them.
     look_ups: AtomicUsize,
     wake: Arc<Wake>,
@@ -33,13 +34,13 @@ impl Inbox {
     }
 
     pub(super) fn put(&self, letter: Letter) {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner).push_back(letter);
         self.wake.wake();
     }
 
-    /// Everything that came, in order.
-    pub(super) fn take(&self) -> Vec<Letter> {
-        std::mem::take(&mut *self.letters.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The letter that came first. The others stay where they are: a worker may break off over this one.
+    pub(super) fn take(&self) -> Option<Letter> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     /// The reply to a look-up; none when a store that does not answer holds too many already.

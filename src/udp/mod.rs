@@ -5,6 +5,7 @@
 
 mod addresses;
 mod batch;
+mod break_offs;
 mod build;
 pub mod checks;
 mod connections;
@@ -26,5 +27,6 @@ mod wake;
 mod worker;
 
 pub use addresses::ListenAddresses;
+pub use break_offs::BrokeOff;
 pub use engine::{Engine, Secrets};
 pub use listen::StartError;

@@ -50,7 +50,7 @@ impl Worker {
 
     /// Does what other threads put into the inbox.
     pub(super) fn read_inbox(&mut self, now: Now) {
-        for letter in self.inbox.take() {
+        while let Some(letter) = self.inbox.take() {
             match letter {
                 Letter::Answer(answer) => self.answer_core(now, answer),
                 Letter::Settings(settings) => {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::checks::DescriptorBudget;
 use super::relays::RelaySocket;
+use crate::stream::StreamShared;
 use crate::turn::Settings;
 use crate::turn::address::{Family, ReservationToken, WorkerId};
 use crate::turn::budgets::Budgets;
@@ -24,6 +25,7 @@ pub(super) struct Shared {
     pub(super) quotas: Arc<Quotas>,
     pub(super) budgets: Budgets,
     pub(super) users: Arc<dyn UserStore>,
+    pub(super) streams: Arc<StreamShared>,
     /// What is left for relay sockets and for the streams of clients with an allocation.
     pub(super) descriptors: DescriptorBudget,
     reservations: Mutex<BTreeMap<ReservationToken, Reserved>>,
@@ -44,12 +46,13 @@ impl Shared {
         default_routes: Vec<IpAddr>,
         budgets: Budgets,
         users: Arc<dyn UserStore>,
+        streams: Arc<StreamShared>,
         descriptors: DescriptorBudget,
     ) -> Shared {
         let limits = &settings.config.limits;
         let quotas = Quotas::new(limits.user_quota, limits.total_quota);
         let reservations = Mutex::default();
-        Shared { settings, relays, default_routes, quotas, budgets, users, descriptors, reservations }
+        Shared { settings, relays, default_routes, quotas, budgets, users, streams, descriptors, reservations }
     }
 
     /// The relay addresses for a client that reached `server`: the configured ones; else the address the client reached,

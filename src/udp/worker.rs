@@ -58,9 +58,8 @@ impl Worker {
     /// Runs until told to stop.
     ///
     /// # Errors
-    /// The system does not let it watch its sockets.
+    /// The system does not let it wait for its sockets.
     pub(super) fn run(&mut self) -> io::Result<()> {
-        self.watch()?;
         let mut ready: Vec<Ready> = Vec::new();
         let mut now = clock::now();
         while !self.stop.load(Ordering::Relaxed) {
@@ -95,7 +94,11 @@ impl Worker {
         self.streams.close_all(now.mono);
     }
 
-    fn watch(&self) -> io::Result<()> {
+    /// Has the epoll set report what lasts.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(super) fn watch(&self) -> io::Result<()> {
         self.poller.add(&*self.wake, Source::Wake, Interest::Read)?;
         for (place, listener) in (0..).zip(&self.listeners) {
             self.poller.add(&listener.socket, Source::Listener(place), Interest::Read)?;

@@ -7,6 +7,7 @@ mod exhaustion;
 mod faults;
 mod inside;
 mod journal;
+mod letters;
 mod look_ups;
 mod midway;
 mod own_addresses;
@@ -34,13 +35,19 @@ fn two_workers() -> Server {
 }
 
 /// Allocates with EVEN-PORT and a reservation; its token begins with the worker's number.
-fn allocate_pair(server: SocketAddr) -> (Client, Reply) {
-    let mut client = Client::udp(server).with_user("alice", "secret");
+fn ask_for_pair(client: &mut Client) -> Reply {
     let reply = client.ask(Method::ALLOCATE, |writer| {
         writer.attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
         writer.attribute(AttributeType::EVEN_PORT, &[0x80]);
     });
     assert_eq!(reply.code(), 0);
+    reply
+}
+
+/// The same for a client of its own.
+fn allocate_pair(server: SocketAddr) -> (Client, Reply) {
+    let mut client = Client::udp(server).with_user("alice", "secret");
+    let reply = ask_for_pair(&mut client);
     (client, reply)
 }
 
