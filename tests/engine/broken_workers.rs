@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::net::{TcpStream, UdpSocket};
 
 use rustix::event::epoll;
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, pidfd_getfd, pidfd_open, prlimit};
 
 use crate::wire::{Client, Launch, Server, free_ports, poll_until, tls};
 use crate::{CLIENTS, allocate_pair, ask_for_pair, token};
@@ -120,6 +120,17 @@ fn a_worker_that_breaks_off_again_and_again_takes_the_process_along_and_its_stat
     assert_eq!(server.end().code(), Some(255), "as it does not get better");
     let log = server.log.whole();
     assert!(log.contains("a worker broke off more than 5 times within a minute"), "{log}");
+}
+
+#[test]
+fn a_worker_that_has_nothing_to_begin_anew_with_takes_the_process_along() {
+    let mut server = start(&["--relay-threads=2"]);
+    let process = Pid::from_raw(i32::try_from(server.pid()).expect("a process id"));
+    prlimit(process, Resource::Nofile, Rlimit { current: Some(0), maximum: Some(0) }).expect("a process of our own");
+    break_off(&server, LISTENER);
+    assert_eq!(server.end().code(), Some(255), "as its sockets serve nobody");
+    let log = server.log.whole();
+    assert!(log.contains("a worker broke off and cannot begin anew"), "{log}");
 }
 
 /// Streams take descriptors, of which each worker may take all that are left.
