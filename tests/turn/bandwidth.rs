@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use turnserver::config::{AuthMode, Limits, Profile};
 use turnserver::stun::Method;
 use turnserver::turn::address::Transport;
-use turnserver::turn::bandwidth::{Bandwidth, Buckets, Flow, Way};
+use turnserver::turn::bandwidth::{Bandwidth, Buckets, Flow, Share, Way};
 use turnserver::turn::time::Mono;
 use turnserver::turn::{DropReason, Event};
 
@@ -186,6 +186,27 @@ fn the_whole_server_has_a_limit() {
     let calls = calls.map(|client| Call::of(client, world.peer("8.8.4.4:5000")));
     for how in [How::Send, How::Data] {
         assert_eq!(calls.each_ref().map(|call| call.arriving(how, 110, &KILOBYTE)), [100, 60], "{how:?}");
+    }
+}
+
+// What the buckets of its user or of the server refuse was not relayed, and costs an allocation nothing of its own.
+#[test]
+fn what_a_shared_limit_refuses_is_not_paid_for() {
+    let (client, start) = (ip("203.0.113.1"), Mono(SECOND));
+    let half_a_second_later = Mono(start.0 + SECOND / 2);
+    for shared in [limits(100_000, 200_000, 0), limits(100_000, 0, 200_000)] {
+        let bandwidth = Bandwidth::new(&shared);
+        let [mut first, mut second, mut third] =
+            [(); 3].map(|()| bandwidth.share(None, client, start).expect("it is limited"));
+        for way in [Way::ToPeer, Way::ToClient] {
+            let passed = |share: &mut Share, now| (0..110).filter(|_| share.take(way, 1000, now)).count();
+            assert_eq!(
+                [passed(&mut second, start), passed(&mut third, start), passed(&mut first, start)],
+                [100, 100, 0]
+            );
+            // By now the shared bucket is half full, which is as much as the own one holds: it was never drawn from.
+            assert_eq!(passed(&mut first, half_a_second_later), 100, "{shared:?} {way:?}");
+        }
     }
 }
 
