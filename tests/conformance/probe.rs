@@ -261,9 +261,9 @@ impl Drop for Probe {
 }
 
 /// What holds for every answer to `draft`: RFC 8489 sections 5 (method, cookie), 14 (zero padding), 14.7 (FINGERPRINT holds
-/// and is last), and, to a signed request, 9.2.4: signed as well, in the way it
-/// asks for. A challenge is not, and what is said before or without a
-/// look at the user (400, 500) need not be; other servers may know more exceptions.
+/// and is last), and, to a signed request, 9.2.4: it is signed in the way that the request asks for. A challenge is not
+/// signed, and what is said before or without a look at the user (400, 500) need not be; other servers may know more
+/// exceptions.
 pub(crate) fn judge(reply: &Reply, draft: &Draft, key: Option<&LongTermKey>) {
     let message = reply.message();
     assert_eq!(message.kind().method, draft.method(), "an answer has the method of its request");
