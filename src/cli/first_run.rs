@@ -24,11 +24,13 @@ pub(super) fn print(config: &Config, addresses: &ListenAddresses, has_tls: bool,
     let listen = &config.listen;
     writeln!(out, "turnserver {} listens on", env!("CARGO_PKG_VERSION"))?;
     for ip in &addresses.listen {
-        let transports = [("udp", listen.udp), ("tcp", listen.tcp), ("tls", has_tls && listen.tls)];
-        let names: Vec<&str> = transports.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
-        writeln!(out, "  {} ({})", SocketAddr::new(*ip, listen.port), names.join(", "))?;
-        if has_tls {
-            writeln!(out, "  {} (tls, tcp)", SocketAddr::new(*ip, listen.tls_port))?;
+        let plain = [("udp", listen.udp), ("tcp", listen.tcp), ("tls", listen.tcp && has_tls)];
+        let secure = [("tls", has_tls), ("tcp", has_tls && listen.tcp)];
+        for (port, transports) in [(listen.port, &plain[..]), (listen.tls_port, &secure[..])] {
+            let names: Vec<&str> = transports.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+            if !names.is_empty() {
+                writeln!(out, "  {} ({})", SocketAddr::new(*ip, port), names.join(", "))?;
+            }
         }
     }
     if let (AuthMode::SharedSecret, Some(secret)) = (config.auth.mode, config.auth.secrets.first()) {

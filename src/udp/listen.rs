@@ -62,13 +62,7 @@ impl ListenPorts {
             addresses.listen.iter().flat_map(each).collect()
         };
         let udp = if listen.udp { on(&[listen.port]) } else { Vec::new() };
-        // Also when the certificate is broken: it may be mended while the server runs.
-        let tcp = match (listen.tcp, listen.tls && config.tls.is_some()) {
-            (false, false) => Vec::new(),
-            (true, false) => on(&[listen.port]),
-            (_, true) if listen.port == listen.tls_port => on(&[listen.port]),
-            (_, true) => on(&[listen.port, listen.tls_port]),
-        };
+        let tcp = on(&stream_ports(config));
         if udp.is_empty() && tcp.is_empty() {
             return Err(StartError::NoListener);
         }
@@ -81,6 +75,15 @@ impl ListenPorts {
     pub(super) fn descriptors(&self) -> usize {
         self.udp.len() + 2 * self.tcp.len() + 2
     }
+}
+
+/// Where streams are accepted: on the plain port only if plain TCP is served, which TLS may come over as well, and on the
+/// TLS port with a certificate, also when that is broken: it may be mended while the server runs.
+fn stream_ports(config: &Config) -> Vec<u16> {
+    let listen = &config.listen;
+    let tls = (listen.tls && config.tls.is_some()).then_some(listen.tls_port);
+    let tcp = (listen.tcp && tls != Some(listen.port)).then_some(listen.port);
+    tcp.into_iter().chain(tls).collect()
 }
 
 fn refuse_taken(address: SocketAddr, kind: socket2::Type) -> Result<(), StartError> {

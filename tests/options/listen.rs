@@ -73,6 +73,17 @@ pub(crate) fn no_tcp_leaves_udp() {
     assert_eq!(alice(&server).relayed().ip(), server.addr.ip());
     let plain = start(&[]);
     assert_eq!(Client::tcp(plain.addr).binding().code(), 0);
+    // A certificate opens the TLS port, and nothing else: not even TLS is served on the other one.
+    let certificate = Certificate::new();
+    let secure = certificate.given_to(launch(&["--no-tcp"])).start();
+    assert!(is_tcp_refused(secure.addr));
+    assert_eq!((alice(&secure).binding().code(), Client::tls(secure.tls_addr, &certificate).binding().code()), (0, 0));
+    let mut alone = certificate.given_to(launch(&["--no-tcp", "--no-udp"])).start();
+    assert!(is_tcp_refused(alone.addr) && is_udp_refused(alone.addr));
+    assert!(alone.terminate().success());
+    let (printed, tls) = (alone.out.whole(), format!("  {} (tls)", alone.tls_addr));
+    assert!(printed.lines().any(|line| line == tls), "{printed}");
+    assert!(!printed.contains(&alone.addr.to_string()), "nothing listens there: {printed}");
 }
 
 pub(crate) fn no_tls_ignores_the_certificate() {

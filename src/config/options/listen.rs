@@ -23,7 +23,7 @@ pub(super) static OPTIONS: &[Definition] = &[
         kind: PORT,
         default: always("3478"),
         doc: "The port of UDP and TCP clients.",
-        more: "It takes TLS clients as well, when there is a certificate.",
+        more: "Over TCP it takes TLS clients as well, when there is a certificate.",
         apply: |raw, it| it.integer().map(|port| raw.listening_port = it.at(port)),
         ..LISTEN
     },
@@ -32,8 +32,8 @@ pub(super) static OPTIONS: &[Definition] = &[
         kind: PORT,
         default: always("5349"),
         doc: "The port of TLS clients.",
-        more: "It takes plain TCP clients as well. Without a certificate nothing listens there. Clients behind strict \
-               firewalls often reach 443 only.",
+        more: "It takes plain TCP clients as well, unless no-tcp is set. Without a certificate nothing listens there. \
+               Clients behind strict firewalls often reach 443 only.",
         apply: |raw, it| it.integer().map(|port| raw.tls_listening_port = it.at(port)),
         ..LISTEN
     },
@@ -47,6 +47,7 @@ pub(super) static OPTIONS: &[Definition] = &[
     Definition {
         name: "no-tcp",
         doc: "Do not serve plain TCP clients.",
+        more: "listening-port is then closed for TCP, and TLS clients are served on tls-listening-port alone.",
         apply: |raw, it| it.switch().map(|on| raw.no_tcp = it.at(on)),
         ..LISTEN
     },
