@@ -8,6 +8,7 @@ mod integrity;
 mod keys;
 mod nonces;
 mod owner;
+mod short_term;
 pub(crate) mod strangers;
 
 use crate::row::{Section, rows};
@@ -18,6 +19,7 @@ use integrity::*;
 use keys::*;
 use nonces::*;
 use owner::*;
+use short_term::*;
 use strangers::*;
 
 pub(crate) const SECTION: Section = Section {
@@ -54,8 +56,9 @@ pub(crate) const SECTION: Section = Section {
         configured auth_030_strangers_need_an_explicit_word,
         wire auth_031_unknown_users_look_like_wrong_passwords,
         timer auth_032_strangers_leave_no_trace,
+        wire auth_033_short_term_credentials_are_not_offered,
     ],
     partly: &[("AUTH-025", "Connect and ConnectionBind: RFC 6062")],
     later: &[],
-    left_out: &[("AUTH-033", "short-term credentials are never offered")],
+    left_out: &[],
 };
