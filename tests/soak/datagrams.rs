@@ -10,7 +10,7 @@ use turnserver::turn::limits::UDP_PAYLOAD_MAX;
 
 use crate::alphabet::{Alphabet, Signature, answered_id, id_of};
 use crate::figures::{Figures, assert_healthy, drops};
-use crate::wire::{Client, Launch, Received, Server};
+use crate::wire::{Client, Launch, Received, Server, poll_until};
 use crate::{LOOPBACK, alice, launch, launch_shipped, own_network, times};
 
 /// Datagrams between two questions that show that the server has read them.
@@ -152,7 +152,7 @@ impl Crowd {
         if self.owner.refresh(600).code() != 0 {
             settle_in(&mut self.owner, peer);
         }
-        assert_eq!(self.owner.permit(peer.ip()).code(), 0);
+        permit(&mut self.owner, peer);
         // The number, or the peer, may be bound otherwise already.
         let _ = self.owner.bind(0x4000, peer);
         self.owner.send(peer, b"still here");
@@ -168,10 +168,15 @@ impl Crowd {
     }
 }
 
+/// What was said may have asked for so many peers that its user must wait for one more.
+fn permit(owner: &mut Client, peer: SocketAddr) {
+    poll_until("the peer is permitted", || (owner.permit(peer.ip()).code() == 0).then_some(()));
+}
+
 /// An allocation with a permission; the channels are bound by what is said.
 fn settle_in(owner: &mut Client, peer: SocketAddr) -> SocketAddr {
     let relayed = owner.relayed();
-    assert_eq!(owner.permit(peer.ip()).code(), 0);
+    permit(owner, peer);
     relayed
 }
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use turnserver::auth::{LongTermKey, Scheme};
-use turnserver::config::{IpRange, Peers};
+use turnserver::config::{IpRange, Peers, Profile};
 use turnserver::stun::{
     AttributeType, ChannelData, ChannelNumber, Class, ErrorCode, Message, Method, PasswordAlgorithm, TransactionId,
 };
@@ -378,12 +378,12 @@ impl Stage {
         self.settings = Arc::new(Settings { policy, ..(*self.settings).clone() });
         self.server.handle_settings(self.now, Arc::clone(&self.settings));
         self.drain();
-        let denied = &self.denied;
-        self.book.forget_peers(|ip| is_denied(denied, ip));
+        let (denied, profile) = (&self.denied, self.kit.config().profile);
+        self.book.forget_peers(|ip| is_denied(denied, profile, ip));
     }
 
     fn denies(&self, ip: IpAddr) -> bool {
-        is_denied(&self.denied, ip)
+        is_denied(&self.denied, self.kit.config().profile, ip)
     }
 
     /// Another core goes on. What waits is left behind, and so is what it asked for, so there must be nothing.
@@ -434,7 +434,7 @@ impl Stage {
     }
 }
 
-/// Our own relayed addresses are reached whatever the lists say.
+/// Our own relayed addresses are reached whatever the lists say, but as coturn has it.
 fn is_ours(ip: IpAddr) -> bool {
     kit::listeners().iter().any(|listener| listener.ip() == ip)
 }
@@ -451,6 +451,7 @@ fn path(client: u8) -> ClientPath {
     ClientPath { tuple, link: LinkId(u32::from(client)) }
 }
 
-fn is_denied(denied: &[IpRange], ip: IpAddr) -> bool {
-    denied.iter().any(|range| (range.first..=range.last).contains(&ip)) && !is_ours(ip)
+fn is_denied(denied: &[IpRange], profile: Profile, ip: IpAddr) -> bool {
+    let is_listed = denied.iter().any(|range| (range.first..=range.last).contains(&ip));
+    is_listed && (profile == Profile::Coturn || !is_ours(ip))
 }
