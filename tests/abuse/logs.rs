@@ -18,7 +18,7 @@ const NAMES: u32 = 100_000;
 const LINES: usize = 20;
 
 /// An id of its own for each request: the same one again would be a retransmission, and dropped while the first waits.
-fn fresh_id() -> TransactionId {
+pub(crate) fn fresh_id() -> TransactionId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let mut id = TransactionId([3; 12]);
     id.0[4..].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
