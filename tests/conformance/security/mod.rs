@@ -4,12 +4,14 @@ mod bandwidth;
 mod flood;
 mod forgery;
 mod garbage;
+mod junk;
 mod logs;
 mod own_addresses;
 mod peers;
 mod ports;
 mod reflection;
 mod relay;
+pub(crate) mod stage;
 mod streams;
 
 use crate::row::{Section, rows};
@@ -45,7 +47,7 @@ pub(crate) const SECTION: Section = Section {
         wire sec_016_a_relayed_port_is_no_public_port,
         configured sec_017_plain_transports_can_be_switched_off,
         configured sec_018_secrets_stay_secret,
-        configured sec_019_garbage_breaks_nothing,
+        configured_both sec_019_garbage_breaks_nothing,
         configured_both sec_020_idle_connections_are_bounded,
         configured_both sec_021_freed_ports_rest,
         configured sec_023_services_are_out_of_reach,
