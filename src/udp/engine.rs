@@ -160,9 +160,8 @@ impl Engine {
         let (mut counters, mut stopped) = (Vec::new(), Ok(()));
         for worker in self.workers {
             counters.push(worker.counters);
-            let ended = worker.thread.join();
-            stopped =
-                stopped.and(ended.unwrap_or_else(|_| Err(BrokeOff::NotAnew(io::Error::other("its thread ended")))));
+            let is_cut_short = |_| Err(BrokeOff::NotAnew(io::Error::other("its thread panicked")));
+            stopped = stopped.and(worker.thread.join().unwrap_or_else(is_cut_short));
         }
         for (reason, count) in Counters::sum(counters.iter().map(AsRef::as_ref)) {
             info!(reason, count, "dropped");

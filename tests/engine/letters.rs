@@ -21,6 +21,8 @@ use crate::wire::{Client, poll_until};
 const POISON: &[u8] = b"planted bomb";
 /// Data that has the worker wait for the test.
 const WAIT: &[u8] = b"wait for me";
+/// More than a client's first steps take.
+const LOOK_UPS: usize = 16;
 
 /// A panic that is not contained where the core is called: to drop it panics again.
 struct Bomb;
@@ -59,27 +61,24 @@ fn start() -> (Engine, Arc<Sluggish>, SocketAddr, Peers) {
     (inside::start(config, Some(store.clone()), hooks), store, server, peers)
 }
 
-/// A client whose Allocate waits for a look-up.
-fn waiting(name: &str, server: SocketAddr) -> Client {
-    let mut client = Client::udp(server).with_user(name, "secret").challenged();
-    client.send_allocate();
-    client
-}
-
 #[test]
 fn a_look_up_of_the_former_worker_is_no_answer_to_the_next_one() {
     let (engine, store, server, _) = start();
     let mut witness = alice(server);
     let relayed = witness.relayed();
-    let _bob = waiting("bob", server);
-    let (bob, bobs) = store.next();
+    let mut bob = Client::udp(server).with_user("bob", "secret").challenged();
+    (0..LOOK_UPS).for_each(|_| bob.send_allocate());
+    let bobs: Vec<_> = (0..LOOK_UPS).map(|_| store.next()).collect();
     alice(server).send(relayed, POISON);
-    assert_eq!(witness.refresh(600).code(), 437, "the worker began anew");
+    // Each of these is a look-up as well: were they counted anew, the next one would have the number of one of Bob's.
+    for _ in 0..LOOK_UPS / 2 {
+        assert_eq!(witness.refresh(600).code(), 437, "the worker began anew");
+    }
 
     let carol = std::thread::spawn(move || Client::udp(server).with_user("carol", "secret").allocate().code());
     let (name, carols) = store.next();
-    assert_eq!((&*bob, &*name), (&b"bob"[..], &b"carol"[..]));
-    bobs.send(known(b"bob"));
+    assert_eq!(&*name, b"carol");
+    bobs.into_iter().for_each(|(bob, reply)| reply.send(known(&bob)));
     // It reads what it was woken for before what comes now.
     witness.settle();
     carols.send(known(&name));
@@ -94,7 +93,8 @@ fn rules_that_lie_behind_what_breaks_the_worker_off_hold() {
     let relayed = witness.relayed();
     let peer = relayed.ip();
     assert_eq!(witness.permit(peer).code(), 0);
-    let bob = waiting("bob", server);
+    let mut bob = Client::udp(server).with_user("bob", "secret").challenged();
+    bob.send_allocate();
     let (name, reply) = store.next();
     VICTIM.store(bob.local().port(), Ordering::Relaxed);
 
@@ -109,5 +109,9 @@ fn rules_that_lie_behind_what_breaks_the_worker_off_hold() {
     poll_until("the worker begins anew", || (witness.refresh(600).code() == 437).then_some(()));
     assert_eq!(witness.allocate().code(), 0);
     poll_until("the new rules hold", || (witness.permit(peer).code() == 403).then_some(()));
-    engine.stop().expect("it broke off once");
+    alice(server).send(relayed, POISON);
+    assert_eq!(witness.refresh(600).code(), 437, "it begins anew once more");
+    assert_eq!(witness.allocate().code(), 0);
+    assert_eq!(witness.permit(peer).code(), 403, "under the rules that hold");
+    engine.stop().expect("it broke off twice");
 }
