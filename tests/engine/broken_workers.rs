@@ -75,7 +75,9 @@ fn descriptors(server: &Server) -> usize {
 /// One socket less among those that share a port, and the kernel deals the clients of all workers out anew.
 #[test]
 fn everybody_stays_with_a_worker_when_one_breaks_off() {
-    let mut server = start(&["--relay-threads=4"]);
+    // Coturn's profile: no quota counts how many streams it takes to come to one worker.
+    let launch = Launch::new(&["-a", "--realm=r", "--user=alice:secret", "--relay-threads=4"]);
+    let mut server = launch.start();
     let clients: Vec<(Client, u8)> = (0..40)
         .map(|_| {
             let (client, reply) = allocate_pair(server.addr);
