@@ -2,7 +2,7 @@
 //! worker; what it held is free again. One that breaks off all the time ends the server, and its status says so.
 
 use std::io::ErrorKind;
-use std::net::{TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 
 use rustix::event::epoll;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, pidfd_getfd, pidfd_open, prlimit};
@@ -164,28 +164,36 @@ fn what_the_streams_of_a_worker_took_goes_back() {
     assert_eq!(server.terminate().code(), Some(0));
 }
 
-/// The ports of its allocations and reservations can be had again, and are no way to whatever else listens there.
-#[test]
-fn what_a_worker_held_goes_back() {
+/// A server with six ports, one pair of which was held by a worker that broke off, and where the allocation was.
+fn after_a_pair_was_lost() -> (Server, SocketAddr) {
     let first = free_ports(6);
     let range = [format!("--min-port={first}"), format!("--max-port={}", first + 5)];
-    let mut server = start(&["--relay-threads=2", &range[0], &range[1]]);
+    let server = start(&["--relay-threads=2", &range[0], &range[1]]);
     let (_client, reply) = allocate_pair(server.addr);
     assert_eq!(token(&reply).len(), 8);
     begin_anew(&server, RELAY);
+    (server, reply.relayed())
+}
 
-    let stranger = UdpSocket::bind(reply.relayed()).expect("its socket is closed");
-    stranger.set_nonblocking(true).expect("a socket");
-    let mut clients = vec![alice(&server)];
-    assert_eq!(clients[0].allocate().code(), 0, "on either worker");
-    assert_eq!(clients[0].permit(reply.relayed().ip()).code(), 0);
-    clients[0].send(reply.relayed(), b"for whoever has the port");
-    clients[0].settle();
-    assert!(stranger.recv(&mut [0; 64]).is_err(), "no allocation has that port any more");
-    drop(stranger);
-    clients.extend((1..6).map(|_| alice(&server)));
-    let codes: Vec<u16> = clients[1..].iter_mut().map(|client| client.allocate().code()).collect();
-    assert_eq!(codes, [0; 5], "all six ports can be had");
+#[test]
+fn the_ports_of_allocations_and_reservations_can_be_had_again() {
+    let (mut server, _) = after_a_pair_was_lost();
+    let mut clients: Vec<Client> = (0..6).map(|_| alice(&server)).collect();
+    let codes: Vec<u16> = clients.iter_mut().map(|client| client.allocate().code()).collect();
+    assert_eq!(codes, [0; 6], "on either worker");
     assert_eq!(alice(&server).allocate().code(), 508);
     assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[test]
+fn the_ports_of_a_worker_that_broke_off_are_no_way_to_whatever_else_listens_there() {
+    let (server, relayed) = after_a_pair_was_lost();
+    let stranger = UdpSocket::bind(relayed).expect("its socket is closed");
+    stranger.set_nonblocking(true).expect("a socket");
+    let mut client = alice(&server);
+    assert_eq!(client.allocate().code(), 0);
+    assert_eq!(client.permit(relayed.ip()).code(), 0);
+    client.send(relayed, b"for whoever has the port");
+    client.settle();
+    assert!(stranger.recv(&mut [0; 64]).is_err(), "no allocation has that port any more");
 }
