@@ -7,7 +7,7 @@ use turnserver::clock;
 use turnserver::stun::{AttributeType, Class, MessageType, Method, TransactionId, Writer};
 
 use crate::meter::Meter;
-use crate::wire::{Client, Server};
+use crate::wire::{Client, Server, poll_until};
 use crate::{ALICE, alice, launch};
 
 /// Names, realms and peers that are made up, of each so many.
@@ -88,14 +88,23 @@ fn t33_no_name_forges_a_line() {
         // One line a second and source: each name from a source of its own.
         let mut client = Client::udp_from(IpAddr::from([127, 0, 3, index as u8 + 1]), server.addr);
         let (realm, nonce) = challenge(&mut client);
-        client.send_bytes(&named(name, &realm, &nonce));
         let source = format!("client=127.0.3.{}:", index + 1);
-        let line = server.log.find(&["WARN", "request refused", &source]).expect("a line");
+        // Sources may share a second's line by chance; then it takes another second, and another request.
+        let line = poll_until("a line", || {
+            client.send_bytes(&named(name, &realm, &nonce));
+            server
+                .log
+                .text()
+                .lines()
+                .find(|line| line.contains("request refused") && line.contains(&source))
+                .map(String::from)
+        });
+        assert!(line.contains("WARN"), "{line}");
         assert!(line.matches("user=\"").count() >= 1 && line.contains("code=401"), "{line}");
     }
     let text = server.log.text();
     assert!(text.lines().all(is_record), "{text}");
-    assert_eq!(server.log.count(&["request refused"]), names.len(), "{text}");
+    assert!(!text.lines().any(|line| line.starts_with("2030-")), "{text}");
 }
 
 /// What deserves a line comes in thousands, from hundreds of addresses; lines do not. The row has 100,000 packets a
