@@ -1,42 +1,15 @@
 //! What is told of an allocation over which the core panics: a begin before each end, and the tables agree again.
 
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path as FilePath;
-use std::sync::Arc;
 
-use turnserver::config::load_text;
 use turnserver::stun::{AttributeType, Class, MessageType, Method, TransactionId, Writer};
-use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport, WorkerId};
-use turnserver::turn::bandwidth::Bandwidth;
+use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport};
 use turnserver::turn::event::EndReason;
 use turnserver::turn::io::{ClientPath, RelayGrant};
-use turnserver::turn::nonce::Nonces;
-use turnserver::turn::policy::{OwnNet, PeerPolicy};
 use turnserver::turn::settings::{Hooks, Midway};
-use turnserver::turn::time::{Mono, Now, UnixTime};
-use turnserver::turn::{Answer, AnswerBuf, Event, Output, Path, Server, Settings};
+use turnserver::turn::{Answer, AnswerBuf, Event, Output, Path};
 
-const NOW: Now = Now { mono: Mono(1_000_000_000), wall: UnixTime(1_800_000_000) };
-
-fn sock(text: &str) -> SocketAddr {
-    text.parse().expect("an address")
-}
-
-/// A core that lets anybody allocate, and panics over each allocation that it just took in.
-fn core() -> Server {
-    let loaded = load_text("no-auth = true\nprofile = \"coturn\"\n", FilePath::new("core.toml"));
-    let config = loaded.expect("a good configuration").config;
-    let settings = Settings {
-        policy: PeerPolicy::new(&config.peers, OwnNet::new(vec![3478], config.relay.ports.clone())),
-        bandwidth: Bandwidth::new(&config.limits),
-        config: Arc::new(config),
-        nonces: Nonces::new(&[7; 32], None, "r", 0),
-        listeners: Vec::new(),
-        hooks: Hooks { midway: Some(|point, _| assert_ne!(point, Midway::Inserted, "planted")), ..Hooks::default() },
-    };
-    Server::new(Arc::new(settings), WorkerId(0), [3; 32], NOW)
-}
+use crate::bare_core::{NOW, core, sock};
 
 fn allocate() -> Vec<u8> {
     let mut bytes = vec![0; 64];
@@ -50,7 +23,8 @@ fn allocate() -> Vec<u8> {
 
 #[test]
 fn an_end_is_told_behind_its_begin_and_nothing_is_left() {
-    let mut server = core();
+    let mut server =
+        core(Hooks { midway: Some(|point, _| assert_ne!(point, Midway::Inserted, "planted")), ..Hooks::default() });
     for transport in [Transport::Udp, Transport::Tcp] {
         let tuple = FiveTuple { transport, client: sock("203.0.113.1:40000"), server: sock("130.89.1.1:3478") };
         let path = Path::Client(ClientPath { tuple, link: LinkId(0) });

@@ -1,41 +1,16 @@
 //! A snapshot that comes after its clients: what they did meanwhile counts, and nothing stays open for nobody.
 
 use std::net::SocketAddr;
-use std::path::Path as FilePath;
-use std::sync::Arc;
 
-use turnserver::config::load_text;
 use turnserver::stun::{AttributeType, Class, MessageType, Method, TransactionId, Writer};
-use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport, WorkerId};
-use turnserver::turn::bandwidth::Bandwidth;
+use turnserver::turn::address::{FiveTuple, LinkId, RelayId, Transport};
 use turnserver::turn::io::{ClientPath, RelayGrant};
-use turnserver::turn::nonce::Nonces;
-use turnserver::turn::policy::{OwnNet, PeerPolicy};
 use turnserver::turn::settings::Hooks;
-use turnserver::turn::time::{Mono, Now, UnixTime};
-use turnserver::turn::{Answer, AnswerBuf, Destination, DropReason, Output, Path, Server, Settings, Verdict};
+use turnserver::turn::{Answer, AnswerBuf, Destination, DropReason, Output, Path, Server, Verdict};
 
-const NOW: Now = Now { mono: Mono(1_000_000_000), wall: UnixTime(1_800_000_000) };
+use crate::bare_core::{NOW, core, sock};
+
 const PEER: &str = "8.8.4.4:5000";
-
-fn sock(text: &str) -> SocketAddr {
-    text.parse().expect("an address")
-}
-
-/// A core that lets anybody allocate.
-fn core() -> Server {
-    let loaded = load_text("no-auth = true\nprofile = \"coturn\"\n", FilePath::new("core.toml"));
-    let config = loaded.expect("a good configuration").config;
-    let settings = Settings {
-        bandwidth: Bandwidth::new(&config.limits),
-        policy: PeerPolicy::new(&config.peers, OwnNet::new(vec![3478], config.relay.ports.clone())),
-        config: Arc::new(config),
-        nonces: Nonces::new(&[7; 32], None, "r", 0),
-        listeners: Vec::new(),
-        hooks: Hooks::default(),
-    };
-    Server::new(Arc::new(settings), WorkerId(0), [3; 32], NOW)
-}
 
 fn path(client: &str) -> ClientPath {
     let tuple = FiveTuple { transport: Transport::Udp, client: sock(client), server: sock("130.89.1.1:3478") };
@@ -93,12 +68,12 @@ fn receiver(server: &mut Server, relay: u32) -> Option<SocketAddr> {
 #[test]
 fn of_two_allocations_of_one_client_the_newer_stays_and_the_imported_relay_is_closed() {
     let (quick, patient) = (path("203.0.113.1:40000"), path("203.0.113.2:40000"));
-    let mut old = core();
+    let mut old = core(Hooks::default());
     allocate(&mut old, quick, 1);
     allocate(&mut old, patient, 2);
     let snapshot = old.export();
 
-    let mut new = core();
+    let mut new = core(Hooks::default());
     allocate(&mut new, quick, 3);
     new.import(snapshot);
     assert_eq!(new.allocations(), 2);
@@ -121,11 +96,11 @@ fn of_two_allocations_of_one_client_the_newer_stays_and_the_imported_relay_is_cl
 #[test]
 fn a_snapshot_imported_twice_adds_nothing() {
     let client = path("203.0.113.1:40000");
-    let mut old = core();
+    let mut old = core(Hooks::default());
     allocate(&mut old, client, 1);
     let mut again = old.export();
     again.rename(|_, link| link, |relay| RelayId(relay.0 + 10));
-    let mut new = core();
+    let mut new = core(Hooks::default());
     new.import(old.export());
     new.import(again);
     assert_eq!((new.allocations(), outputs(&mut new)), (1, vec![Output::CloseRelay(RelayId(11))]));

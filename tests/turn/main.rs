@@ -7,6 +7,7 @@ mod auth_rest;
 mod auth_users;
 mod auth_vectors;
 mod bandwidth;
+mod bare_core;
 mod binding;
 mod channel;
 mod data;
