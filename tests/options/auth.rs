@@ -133,8 +133,10 @@ pub(crate) fn sha256_is_offered() {
     let digits: String = key.raw().iter().map(|byte| format!("{byte:02x}")).collect();
     let user = format!("--user=carol:0x{digits}");
     assert!(!offers(&["--sha256", &user]) && !offers(&["--profile=default", &user]));
-    let told = Launch::new(&["--realm=r.example", "--sha256", &user]).start();
-    assert_eq!(told.log.count(&["WARN", "sha256: not offered", "carol"]), 1);
+    for on in ["--sha256", "--profile=default"] {
+        let told = Launch::new(&["--realm=r.example", on, &user]).start();
+        assert_eq!(told.log.count(&["WARN", "sha256: not offered", "carol"]), 1, "{on}");
+    }
 }
 
 pub(crate) fn lt_cred_mech_asks_for_credentials() {
