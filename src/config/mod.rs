@@ -7,6 +7,7 @@ pub mod args;
 mod auth;
 pub mod error;
 mod load;
+mod log;
 pub mod options;
 pub mod profile;
 pub mod raw;
@@ -23,6 +24,7 @@ pub use args::{Command, Serve, parse_command_line};
 pub use auth::{Auth, AuthMode, RawKeys, User, UserSecret};
 pub use error::{Problem, Problems, Warning};
 pub use load::{Loaded, SEARCH, load, load_searching, load_text};
+pub use log::Log;
 pub use profile::Profile;
 pub use redirect::Redirect;
 pub use resolve::{is_example_secret, short_secret};
@@ -48,6 +50,8 @@ pub struct Config {
     pub redirect: Redirect,
     /// Choices where clients or coturn differ from the RFCs.
     pub protocol: Protocol,
+    /// The log.
+    pub log: Log,
     /// The process around the server.
     pub process: Process,
 }
@@ -249,8 +253,6 @@ pub enum ReasonPhrases {
 pub struct Process {
     /// Worker threads; none: one per core.
     pub threads: Option<u16>,
-    /// Log level of sessions: 0 normal, 1 verbose, 2 extra verbose.
-    pub verbosity: u8,
     /// Where the process id is written; none: nowhere.
     pub pidfile: Option<PathBuf>,
 }

@@ -23,6 +23,10 @@ pub(super) struct Counters {
     faults: AtomicU64,
     /// How often the worker broke off outside of the core.
     break_offs: AtomicU64,
+    /// Allocations begun.
+    created: AtomicU64,
+    /// Allocations ended.
+    ended: AtomicU64,
 }
 
 impl Counters {
@@ -48,6 +52,21 @@ impl Counters {
 
     pub(super) fn broke_off(&self) {
         add_one(&self.break_offs);
+    }
+
+    pub(super) fn allocation_created(&self) {
+        add_one(&self.created);
+    }
+
+    pub(super) fn allocation_ended(&self) {
+        add_one(&self.ended);
+    }
+
+    /// How many allocations live.
+    pub(super) fn allocations(&self) -> u64 {
+        // The end is read first: one that begins and ends meanwhile is counted as living, never as less than none.
+        let ended = self.ended.load(Ordering::Acquire);
+        self.created.load(Ordering::Relaxed).saturating_sub(ended)
     }
 
     /// Counts what could not be sent, and says so now and then.

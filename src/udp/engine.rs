@@ -16,6 +16,8 @@ use super::checks::Descriptors;
 use super::counters::Counters;
 use super::inbox::{Inbox, Letter};
 use super::listen::{ListenPorts, StartError, refuse_circles, refuse_foreign, system};
+use super::readings::Readings;
+use super::shared::Shared;
 use super::wake::Wake;
 use super::worker::Worker;
 use crate::config::{Config, Peers};
@@ -55,6 +57,7 @@ pub struct Engine {
     workers: Vec<RunningWorker>,
     stop: Arc<AtomicBool>,
     streams: Arc<StreamShared>,
+    shared: Arc<Shared>,
     addresses: ListenAddresses,
     /// In force.
     settings: Arc<Settings>,
@@ -108,7 +111,7 @@ impl Engine {
         let workers = (0..thread_count(&config)).map(build).collect::<Result<Vec<Worker>, StartError>>()?;
         unused_external(&config, &addresses).into_iter().for_each(|text| warn!("{text}"));
         warn_shortfalls(&config, &shared, &descriptors, workers.first());
-        let mut engine = Engine { workers: Vec::new(), stop, streams, addresses, settings };
+        let mut engine = Engine { workers: Vec::new(), stop, streams, shared, addresses, settings };
         for (id, worker) in workers.into_iter().enumerate() {
             let (wake, inbox) = (Arc::clone(&worker.wake), Arc::clone(&worker.inbox));
             let counters = Arc::clone(&worker.counters);
@@ -133,6 +136,12 @@ impl Engine {
     /// The addresses in use.
     pub fn addresses(&self) -> &ListenAddresses {
         &self.addresses
+    }
+
+    /// What the server counts.
+    pub fn readings(&self) -> Readings {
+        let workers = self.workers.iter().map(|worker| Arc::clone(&worker.counters)).collect();
+        Readings { workers, shared: Arc::clone(&self.shared) }
     }
 
     /// How many workers run.

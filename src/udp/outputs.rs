@@ -118,6 +118,10 @@ impl Worker {
             Event::AllocationEnded { path, .. } => (path, false),
             _ => return,
         };
+        match is_allocated {
+            true => self.counters.allocation_created(),
+            false => self.counters.allocation_ended(),
+        }
         if path.tuple.transport.is_stream() {
             match is_allocated {
                 true => self.places.take(path.tuple, &self.shared.descriptors),

@@ -37,15 +37,15 @@ fn the_last_scalar_wins() {
     assert_eq!(config("-p 1 --listening-port=2 -p3").listen.port, 3);
     assert!(config("--no-udp --no-udp=false").listen.udp);
     assert!(!config("--no-udp=off --no-udp").listen.udp);
-    assert_eq!(config("-V -v").process.verbosity, 2);
-    assert_eq!(config("-V --verbose=off -v").process.verbosity, 1);
-    assert_eq!(config("-v --Verbose=n").process.verbosity, 0);
+    assert_eq!(config("-V -v").log.verbosity, 2);
+    assert_eq!(config("-V --verbose=off -v").log.verbosity, 1);
+    assert_eq!(config("-v --Verbose=n").log.verbosity, 0);
 }
 
 #[test]
 fn flags_bundle() {
     let loaded = load_line("-vn").unwrap();
-    assert_eq!((loaded.config.process.verbosity, loaded.file), (1, None));
+    assert_eq!((loaded.config.log.verbosity, loaded.file), (1, None));
     assert_eq!(file_choice("-vn"), FileChoice::Never);
     assert_eq!(config("-vfp3479").listen.port, 3479);
     assert!(config("-vf").protocol.fingerprint);

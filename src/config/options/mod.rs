@@ -5,9 +5,12 @@
 //! is text that is applied like a written value, so that what the help says and what happens cannot differ.
 
 mod auth;
+mod database;
 mod later;
 mod limits;
 mod listen;
+mod log;
+mod metrics;
 mod peers;
 mod process;
 mod protocol;
@@ -93,6 +96,8 @@ pub enum Category {
     Relay,
     /// Credentials.
     Auth,
+    /// Users in a database.
+    Database,
     /// Certificates.
     Tls,
     /// Reachable peers.
@@ -103,6 +108,10 @@ pub enum Category {
     Redirect,
     /// Choices on the wire.
     Protocol,
+    /// Where the log goes, and what stands in it.
+    Log,
+    /// Metrics and health over HTTP.
+    Metrics,
     /// The process.
     Process,
     /// Options of coturn without effect yet; not in the file that is shipped.
@@ -116,11 +125,14 @@ impl Category {
             Self::Listen => "Listeners",
             Self::Relay => "Relayed addresses",
             Self::Auth => "Authentication",
+            Self::Database => "User database",
             Self::Tls => "TLS",
             Self::Peers => "Peers",
             Self::Limits => "Quotas, lifetimes and rates",
             Self::Redirect => "Alternate servers",
             Self::Protocol => "Protocol",
+            Self::Log => "Log",
+            Self::Metrics => "Metrics and health",
             Self::Process => "Process",
             Self::Later => "Accepted, without effect yet",
         }
@@ -166,15 +178,18 @@ const fn described(meaning: &'static str) -> [Preset; 3] {
     [Preset::Described(meaning); 3]
 }
 
-static TABLE: [&[Definition]; 10] = [
+static TABLE: [&[Definition]; 13] = [
     listen::OPTIONS,
     relay::OPTIONS,
     auth::OPTIONS,
+    database::OPTIONS,
     tls::OPTIONS,
     peers::OPTIONS,
     limits::OPTIONS,
     redirect::OPTIONS,
     protocol::OPTIONS,
+    log::OPTIONS,
+    metrics::OPTIONS,
     process::OPTIONS,
     later::OPTIONS,
 ];

@@ -27,24 +27,6 @@ pub(super) static OPTIONS: &[Definition] = &[
         ..BASE
     },
     Definition {
-        name: "verbose",
-        short: Some('v'),
-        selects: true,
-        reloadable: true,
-        doc: "Log more about sessions.",
-        apply: |raw, it| it.switch().map(|on| raw.verbosity = if on { raw.verbosity.max(1) } else { 0 }),
-        ..BASE
-    },
-    Definition {
-        name: "Verbose",
-        short: Some('V'),
-        selects: true,
-        reloadable: true,
-        doc: "Log everything about sessions.",
-        apply: |raw, it| it.switch().map(|on| raw.verbosity = if on { 2 } else { 0 }),
-        ..BASE
-    },
-    Definition {
         name: "pidfile",
         kind: Kind::Text("FILE"),
         default: [Preset::Described("none"), Preset::Value("/var/run/turnserver.pid"), Preset::Described("none")],

@@ -13,7 +13,7 @@ use super::error::Place;
 use super::profile::Rules;
 use super::raw::{Placed, Raw};
 use super::{
-    Config, IpRange, Limits, Listen, Peers, Problem, Process, Profile, Protocol, Rate, ReasonPhrases, TlsFiles,
+    Config, IpRange, Limits, Listen, Log, Peers, Problem, Process, Profile, Protocol, Rate, ReasonPhrases, TlsFiles,
     Warning, options,
 };
 
@@ -58,6 +58,7 @@ pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
         limits: limits(raw, &rules, &mut found),
         redirect,
         protocol: protocol(raw, &rules),
+        log: log(raw),
         process: process(raw),
     };
     (config, found)
@@ -171,11 +172,14 @@ fn protocol(raw: &Raw, rules: &Rules) -> Protocol {
     }
 }
 
+fn log(raw: &Raw) -> Log {
+    Log { verbosity: raw.verbosity }
+}
+
 fn process(raw: &Raw) -> Process {
     Process {
         // coturn's 0 puts everything into one thread.
         threads: raw.relay_threads.as_ref().map(|threads| threads.value.max(1)),
-        verbosity: raw.verbosity,
         pidfile: raw.pidfile.as_ref().map(|path| path.value.clone()).filter(|path| !path.as_os_str().is_empty()),
     }
 }

@@ -1,0 +1,52 @@
+//! Secrets of the process: those of the configuration, and those that outlive a restart.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
+use tracing::{info, warn};
+
+use super::super::state_dir::{Secret, StateDir, secret};
+use crate::config::{AuthMode, Config, is_example_secret, short_secret};
+use crate::rng;
+use crate::udp::Secrets;
+
+/// Says so when others can read passwords.
+pub(super) fn warn_readable(file: &Path, config: &Config) {
+    let holds_secrets = !config.auth.users.is_empty() || !config.auth.secrets.is_empty();
+    let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.mode());
+    if holds_secrets && mode & 0o077 != 0 {
+        warn!(file = %file.display(), mode = format!("{:03o}", mode & 0o777), "a file with secrets can be read by others");
+    }
+}
+
+/// Reads, or makes, what outlives a restart.
+pub(super) fn open_state(config: &mut Config) -> Result<Secrets> {
+    let state = StateDir::open();
+    if let Some(file) = config.auth.secret_file.clone() {
+        let path = match &state {
+            _ if file.is_absolute() => file,
+            Ok(state) => state.join(&file),
+            Err(error) => bail!("no state directory for secret-file: {error:#}"),
+        };
+        let Secret { text, path, is_new } = secret(path)?;
+        ensure!(!is_example_secret(&text), "{} holds a secret that documentation uses", path.display());
+        if let Some(short) = short_secret(&text) {
+            warn!(path = %path.display(), "{short}");
+        }
+        if is_new {
+            info!(path = %path.display(), "made a secret for time-limited credentials");
+        }
+        config.auth.secrets.push(text);
+    }
+    if matches!(config.auth.mode, AuthMode::StunOnly | AuthMode::Anonymous) {
+        return Ok(Secrets { nonce_key: rng::seed()?, previous_nonce_key: None });
+    }
+    match state.and_then(|state| state.nonce_keys()) {
+        Ok((nonce_key, previous_nonce_key)) => Ok(Secrets { nonce_key, previous_nonce_key }),
+        Err(error) => {
+            warn!("clients will have to authenticate anew after a restart: {error:#}");
+            Ok(Secrets { nonce_key: rng::seed()?, previous_nonce_key: None })
+        }
+    }
+}

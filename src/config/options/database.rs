@@ -1,0 +1,5 @@
+//! Users in a database.
+
+use super::Definition;
+
+pub(super) static OPTIONS: &[Definition] = &[];

@@ -1,0 +1,5 @@
+//! Metrics and health over HTTP.
+
+use super::Definition;
+
+pub(super) static OPTIONS: &[Definition] = &[];
