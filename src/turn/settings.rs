@@ -23,6 +23,8 @@ pub struct Settings {
     pub bandwidth: Arc<Bandwidth>,
     /// The addresses of our listeners; what claims to come from one is forged.
     pub listeners: Vec<SocketAddr>,
+    /// Nobody gets a new allocation here any more; those that live go on.
+    pub draining: bool,
     /// For tests of what surrounds the core.
     pub hooks: Hooks,
 }

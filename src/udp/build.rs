@@ -148,6 +148,7 @@ pub(super) fn settings(
         nonces: nonces.listing_algorithms(auth.sha256).of_any_port(config.redirect.is_on()),
         bandwidth: Bandwidth::new(&config.limits),
         listeners,
+        draining: false,
         hooks,
     }
 }

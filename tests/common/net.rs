@@ -119,8 +119,8 @@ impl World {
         TestPeer::new(self.clone(), sock(addr))
     }
 
-    /// The rules for peers of another set-up, on live allocations too, as a reload brings them.
-    pub(crate) fn change_peers(&self, setup: &Setup) {
+    /// The settings of another set-up, for live allocations too, as a reload brings them.
+    pub(crate) fn reload(&self, setup: &Setup) {
         let inner = &mut *self.inner();
         inner.settings = setup.settings();
         for worker in 0..inner.workers.len() {

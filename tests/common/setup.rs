@@ -63,6 +63,7 @@ pub(crate) struct Setup {
     pub(super) seed: u8,
     pub(super) previous_key: Option<[u8; 32]>,
     pub(super) nonce_key: [u8; 32],
+    draining: bool,
 }
 
 impl Setup {
@@ -92,6 +93,7 @@ impl Setup {
             seed: 7,
             previous_key: None,
             nonce_key: NONCE_KEY,
+            draining: false,
         }
     }
 
@@ -156,6 +158,12 @@ impl Setup {
         self
     }
 
+    /// A server that gives no new allocations.
+    pub(crate) fn draining(mut self) -> Setup {
+        self.draining = true;
+        self
+    }
+
     pub(crate) fn build(self) -> World {
         World::new(self)
     }
@@ -180,6 +188,7 @@ impl Setup {
             .of_any_port(config.redirect.is_on()),
             bandwidth: Bandwidth::new(&config.limits),
             listeners,
+            draining: self.draining,
             hooks: Hooks::default(),
         })
     }

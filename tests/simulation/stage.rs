@@ -402,6 +402,7 @@ fn settings(plan: &Plan, dice: &mut Dice) -> Arc<Settings> {
             .of_any_port(config.redirect.is_on()),
         bandwidth: Bandwidth::new(&config.limits),
         listeners: vec![sock(SERVER_V4), sock(SERVER_V6)],
+        draining: false,
         hooks: Hooks::default(),
     })
 }

@@ -248,11 +248,11 @@ fn other_limits_hold_at_once() {
     let world = setup("").build();
     let call = Call::new(&world);
     assert_eq!(call.arriving(How::Send, 110, &KILOBYTE), 110);
-    world.change_peers(&setup("max-bps = 100000"));
+    world.reload(&setup("max-bps = 100000"));
     assert_eq!(call.arriving(How::Send, 110, &KILOBYTE), 100);
-    world.change_peers(&setup("user-bps = 80000"));
+    world.reload(&setup("user-bps = 80000"));
     assert_eq!(call.arriving(How::Send, 110, &KILOBYTE), 80);
-    world.change_peers(&setup(""));
+    world.reload(&setup(""));
     assert_eq!(call.arriving(How::Send, 110, &KILOBYTE), 110);
 }
 

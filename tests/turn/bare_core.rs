@@ -29,6 +29,7 @@ pub(crate) fn core(hooks: Hooks) -> Server {
         config: Arc::new(config),
         nonces: Nonces::new(&[7; 32], None, "r", 0),
         listeners: Vec::new(),
+        draining: false,
         hooks,
     };
     Server::new(Arc::new(settings), WorkerId(0), [3; 32], NOW)

@@ -11,6 +11,7 @@ mod bare_core;
 mod binding;
 mod channel;
 mod data;
+mod draining;
 mod families;
 mod faults;
 mod import;

@@ -57,6 +57,7 @@ impl Stage {
             config: Arc::new(config),
             nonces,
             listeners: vec![tuple.server],
+            draining: false,
             hooks: Hooks::default(),
         };
         let server = Server::new(Arc::new(settings), WorkerId(0), [3; 32], at(0));

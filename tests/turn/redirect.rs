@@ -168,7 +168,7 @@ fn with_an_old_client(profile: Profile) -> (World, TestClient) {
     let world = world(profile, OVER_TCP);
     let client = world.client();
     client.allocate().expect("an allocation");
-    world.change_peers(&Setup::with(profile, TWO));
+    world.reload(&Setup::with(profile, TWO));
     (world, client)
 }
 
@@ -198,7 +198,7 @@ fn a_retransmission_of_an_old_allocate_is_answered_as_before() {
         client.nonce();
         let request = client.request(Method::ALLOCATE).transport(17);
         let before = request.once().expect("an answer");
-        world.change_peers(&Setup::with(profile, TWO));
+        world.reload(&Setup::with(profile, TWO));
         let again = request.once().expect("an answer");
         assert_eq!((before.code(), again.bytes()), (200, before.bytes()), "{profile}");
     }
@@ -225,7 +225,7 @@ fn whoever_has_a_token_is_served() {
     let world = world(Profile::Default, OVER_TCP);
     let first = world.client();
     let token = first.request(Method::ALLOCATE).transport(17).even(true).send().and_then(|reply| reply.token());
-    world.change_peers(&Setup::with(Profile::Default, TWO));
+    world.reload(&Setup::with(Profile::Default, TWO));
     let claim = world.client().request(Method::ALLOCATE).transport(17).token(&token.expect("a token")).code();
     assert_eq!(claim, 200);
 }

@@ -22,7 +22,7 @@ fn a_peer_that_is_denied_from_now_on_is_out_of_reach_at_once() {
     let world = World::of(Profile::Default);
     let (client, peer, other) = (settled(&world), world.peer(PEER), world.peer(OTHER));
     let relayed = client.relayed();
-    world.change_peers(&Setup::with(Profile::Default, "denied-peer-ip = [\"198.51.99.0/24\"]"));
+    world.reload(&Setup::with(Profile::Default, "denied-peer-ip = [\"198.51.99.0/24\"]"));
 
     client.channel_send(0x4000, b"on the channel");
     client.send_to(sock(PEER), b"in an indication");
@@ -44,7 +44,7 @@ fn a_denial_that_is_lifted_lets_the_peer_in_again() {
     let client = world.client();
     client.allocate().expect("an allocation");
     assert_eq!(client.permit(&[sock(PEER)]), 403);
-    world.change_peers(&Setup::of(Profile::Default));
+    world.reload(&Setup::of(Profile::Default));
     assert_eq!(client.permit(&[sock(PEER)]), 200);
 }
 
@@ -82,7 +82,7 @@ fn what_is_taken_over_obeys_the_rules_in_force() {
     let world = World::of(Profile::Default);
     let (client, peer, other) = (settled(&world), world.peer(PEER), world.peer(OTHER));
     let snapshot = world.export(0);
-    world.change_peers(&Setup::with(Profile::Default, "denied-peer-ip = [\"198.51.99.0/24\"]"));
+    world.reload(&Setup::with(Profile::Default, "denied-peer-ip = [\"198.51.99.0/24\"]"));
     world.replace(0, snapshot);
     client.channel_send(0x4000, b"on the channel");
     peer.send_to(client.relayed(), b"from the denied peer");

@@ -59,6 +59,10 @@ pub(super) fn handle(
     {
         return Err(Reject::Redirected(alternate));
     }
+    // The port of a token is in use here: with it goes on what began before.
+    if server.settings.draining && matches!(wish, Wish::Open { .. }) {
+        return Err(server.draining_code().into());
+    }
     let reserves = match &wish {
         Wish::Open { even: Some(EvenPort::EvenAndReserve(token)), .. } => Some(*token),
         _ => None,
@@ -130,6 +134,14 @@ fn check_transport(server: &Server, message: &Message<'_>) -> Result<(), Reject>
 }
 
 impl Server {
+    /// What Allocate answers while the server drains.
+    fn draining_code(&self) -> ErrorCode {
+        match self.settings.config.protocol.coturn_errors {
+            true => ErrorCode::FORBIDDEN,
+            false => ErrorCode::INSUFFICIENT_CAPACITY,
+        }
+    }
+
     /// A token nobody guesses; its first byte names this worker.
     fn new_token(&mut self) -> ReservationToken {
         let mut token = [0; 8];

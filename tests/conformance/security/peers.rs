@@ -190,7 +190,7 @@ pub(super) fn sec_005_lists_hold_on_every_path_and_after_a_change() {
     for (number, host) in (0x4000..).zip(&hosts) {
         assert_eq!((client.permit(&[host.addr()]), client.bind(number, host.addr())), (200, 200));
     }
-    world.change_peers(&Setup::with(Profile::Default, DENYING));
+    world.reload(&Setup::with(Profile::Default, DENYING));
     for (place, (number, host)) in (0x4000..).zip(&hosts).enumerate() {
         let is_denied = place < 2;
         client.channel_send(number, b"on the entry there was");

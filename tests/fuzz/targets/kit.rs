@@ -119,6 +119,7 @@ fn assemble(profile: Profile, mode: AuthMode, offers_otherwise: bool) -> Kit {
             .listing_algorithms(config.auth.sha256),
         bandwidth: Bandwidth::new(&config.limits),
         listeners: listeners().into(),
+        draining: false,
         hooks: Hooks::default(),
         config: Arc::new(config),
     };
