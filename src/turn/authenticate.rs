@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::address::RequestId;
 use super::allocation::{AllocationId, Owner};
 use super::answer::{AnswerBuf, Head, Reject, Success};
+use super::auth_failure::AuthFailure;
 use super::claims::Claimed;
 use super::client::Request;
 use super::drop_reason::DropReason;
@@ -18,6 +19,7 @@ use super::request::dispatch;
 use super::server::Server;
 use super::settings::Midway;
 use super::time::Now;
+use crate::auth::rest::TimedName;
 use crate::auth::{LongTermKey, Scheme};
 use crate::config::AuthMode;
 use crate::stun::{AttributeType, ErrorCode, Message, Method};
@@ -35,7 +37,7 @@ impl Server {
             return self.conclude(now, &request, None, outcome, answer);
         }
         if let Some(alternate) = self.alternate_before_authentication(&request) {
-            self.tell_refused(&request, ErrorCode::TRY_ALTERNATE, None);
+            self.tell_refused(&request, ErrorCode::TRY_ALTERNATE, None, None);
             return self.conclude(now, &request, None, Err(Reject::Redirected(alternate)), answer);
         }
         if self.settings.config.auth.mode == AuthMode::Anonymous {
@@ -44,12 +46,14 @@ impl Server {
         }
         let claimed = match self.claims(&request, now) {
             Ok(claimed) => claimed,
-            Err(reject) => return self.refuse(now, &request, None, reject, answer),
+            Err(why) => return self.refuse(now, &request, None, why, answer),
         };
         match self.owner_by_allocation(&request, existing, &claimed, now) {
             Known::Is(owner) if claimed.age == NonceAge::Fresh => self.serve(now, &request, existing, owner, answer),
-            Known::Is(_) => self.refuse(now, &request, None, Reject::Challenge(ErrorCode::STALE_NONCE), answer),
-            Known::IsNot => self.refuse_credentials(now, &request, &claimed.user, None, answer),
+            Known::Is(_) => self.refuse(now, &request, None, AuthFailure::StaleNonce, answer),
+            Known::IsNot => {
+                self.refuse_credentials(now, &request, &claimed.user, None, AuthFailure::WrongPassword, answer)
+            }
             Known::LookUp => self.look_up(now, &request, &claimed.user),
         }
     }
@@ -67,15 +71,14 @@ impl Server {
         }
     }
 
-    /// Nobody can say who the user is: our fault, not the user's, so that the client tries again with the same password
-    /// (RFC 8489 section 14.8).
+    /// Nobody can say who the user is.
     pub(super) fn resume_without_user(&mut self, now: Now, id: RequestId) {
         let Some(Parked { path, waiting: Waiting::User { datagram }, .. }) = self.parked.take(id) else { return };
         let Ok(message) = Message::parse(&datagram) else { return };
         let user = message.value(AttributeType::USERNAME).map(Arc::from);
         let mut answer = std::mem::take(&mut self.late_answer);
         let request = Request { path, message: &message };
-        let verdict = self.refuse(now, &request, user, ErrorCode::SERVER_ERROR.into(), &mut answer);
+        let verdict = self.refuse(now, &request, user, AuthFailure::LookUpFailed, &mut answer);
         self.late_answer = answer;
         if let Verdict::Respond(credit) = verdict {
             self.transmit_late(path, credit);
@@ -163,7 +166,7 @@ impl Server {
     ) -> Verdict {
         let claimed = match self.claims(request, now) {
             Ok(claimed) => claimed,
-            Err(reject) => return self.refuse(now, request, None, reject, answer),
+            Err(why) => return self.refuse(now, request, None, why, answer),
         };
         let nobody =
             || UserRecord { keys: vec![Arc::new(LongTermKey::from_raw([0; 16]))], quota: Arc::from([]), usable: false };
@@ -171,10 +174,11 @@ impl Server {
         let key = record.keys.iter().find(|key| key.verifies(request.message, claimed.scheme)).cloned();
         let user: Arc<[u8]> = (*claimed.user).into();
         let Some(key) = key.filter(|_| record.usable) else {
-            return self.refuse_credentials(now, request, &claimed.user, Some(user), answer);
+            let why = if record.usable { AuthFailure::WrongPassword } else { self.why_unusable(now, &user) };
+            return self.refuse_credentials(now, request, &claimed.user, Some(user), why, answer);
         };
         if claimed.age == NonceAge::Stale {
-            return self.refuse(now, request, Some(user), Reject::Challenge(ErrorCode::STALE_NONCE), answer);
+            return self.refuse(now, request, Some(user), AuthFailure::StaleNonce, answer);
         }
         let existing = self.allocations.of_tuple(&request.path.tuple);
         if let Some(allocation) = existing.and_then(|id| self.allocations.get_mut(id))
@@ -195,41 +199,66 @@ impl Server {
         caller: Owner,
         answer: &mut AnswerBuf,
     ) -> Verdict {
-        let allocation = existing.and_then(|id| self.allocations.get(id));
-        // RFC 8656 section 5: only the user who made an allocation may change it.
-        let is_other = |owner: &Owner| owner.user != caller.user || caller.scheme.is_downgrade_from(owner.scheme);
-        let is_other = allocation.is_some_and(|held| is_other(&held.owner) && !held.is_expired(now.mono));
-        let outcome = if is_other {
-            Err(ErrorCode::WRONG_CREDENTIALS.into())
+        let why = self.why_not_theirs(now, existing, &caller);
+        let outcome = if let Some(why) = why {
+            self.auth_failures.count(why);
+            Err(why.into())
         } else if request.message.has_unknown_required() {
             Err(Reject::UnknownAttributes)
         } else {
             self.settings.hooks.midway(Midway::Serving, &request.path.tuple);
             dispatch(self, now, request, &caller, answer)
         };
-        match outcome {
-            Err(Reject::Code(code)) => self.tell_refused(request, code, Some(Arc::clone(&caller.user))),
-            Err(Reject::Redirected(_)) => {
-                self.tell_refused(request, ErrorCode::TRY_ALTERNATE, Some(Arc::clone(&caller.user)));
-            }
-            _ => {}
+        let refusal = match outcome {
+            Err(Reject::Code(code)) => Some(code),
+            Err(Reject::Redirected(_)) => Some(ErrorCode::TRY_ALTERNATE),
+            _ => None,
+        };
+        if let Some(code) = refusal {
+            self.tell_refused(request, code, Some(Arc::clone(&caller.user)), why);
         }
         self.conclude(now, request, caller.seal(), outcome, answer)
     }
 
-    pub(super) fn refuse(
+    /// RFC 8656 section 5: only the user who made an allocation may change it.
+    fn why_not_theirs(&self, now: Now, existing: Option<AllocationId>, caller: &Owner) -> Option<AuthFailure> {
+        let allocation = existing.and_then(|id| self.allocations.get(id));
+        let owner = &allocation.filter(|held| !held.is_expired(now.mono))?.owner;
+        if owner.user != caller.user {
+            return Some(AuthFailure::OtherUser);
+        }
+        caller.scheme.is_downgrade_from(owner.scheme).then_some(AuthFailure::Downgrade)
+    }
+
+    /// What is wrong with a name that may not be used, whoever signed with it.
+    fn why_unusable(&self, now: Now, name: &[u8]) -> AuthFailure {
+        let auth = &self.settings.config.auth;
+        if auth.mode != AuthMode::SharedSecret {
+            return AuthFailure::UnknownUser;
+        }
+        match TimedName::parse(name, auth.separator) {
+            Some(timed) if timed.expires_unix < now.wall.0 => AuthFailure::Expired,
+            Some(timed) if !timed.is_valid(now.wall.0, auth.timestamp_ahead_secs_max) => AuthFailure::TooFarAhead,
+            _ => AuthFailure::UnknownUser,
+        }
+    }
+
+    /// Turns a request away that is not taken as its user's.
+    fn refuse(
         &mut self,
         now: Now,
         request: &Request<'_, '_>,
         user: Option<Arc<[u8]>>,
-        reject: Reject,
+        why: AuthFailure,
         answer: &mut AnswerBuf,
     ) -> Verdict {
+        self.auth_failures.count(why);
+        let reject = Reject::from(why);
         // The first, bare request of every client is refused; only one that tried is worth telling.
         if let Reject::Challenge(code) | Reject::Code(code) = reject
             && (user.is_some() || code == ErrorCode::BAD_REQUEST)
         {
-            self.tell_refused(request, code, user);
+            self.tell_refused(request, code, user, Some(why));
         }
         let verdict = self.conclude(now, request, None, Err(reject), answer);
         debug_assert!(matches!(verdict, Verdict::Respond(Credit::Unauthenticated)));
@@ -243,17 +272,24 @@ impl Server {
         request: &Request<'_, '_>,
         name: &[u8],
         told: Option<Arc<[u8]>>,
+        why: AuthFailure,
         answer: &mut AnswerBuf,
     ) -> Verdict {
-        match self.refuse(now, request, told, Reject::Challenge(ErrorCode::UNAUTHENTICATED), answer) {
+        match self.refuse(now, request, told, why, answer) {
             Verdict::Respond(_) => Verdict::Respond(Credit::Failed { name: crc32fast::hash(name) }),
             silence => silence,
         }
     }
 
-    fn tell_refused(&mut self, request: &Request<'_, '_>, code: ErrorCode, user: Option<Arc<[u8]>>) {
+    pub(super) fn tell_refused(
+        &mut self,
+        request: &Request<'_, '_>,
+        code: ErrorCode,
+        user: Option<Arc<[u8]>>,
+        why: Option<AuthFailure>,
+    ) {
         let method = request.message.kind().method;
-        self.tell(Event::Refused { tuple: request.path.tuple, method, code, user });
+        self.tell(Event::Refused { tuple: request.path.tuple, method, code, user, why });
     }
 }
 

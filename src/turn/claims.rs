@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::answer::Reject;
+use super::auth_failure::AuthFailure;
 use super::client::Request;
 use super::limits::NAME_LEN_MAX;
 use super::nonce::NonceAge;
@@ -11,7 +11,7 @@ use super::time::Now;
 use crate::auth::Scheme;
 use crate::auth::opaque_string::prepare;
 use crate::config::AuthMode;
-use crate::stun::{AttributeType, ErrorCode, Message, PasswordAlgorithm, SecurityFeatures};
+use crate::stun::{AttributeType, Message, PasswordAlgorithm, SecurityFeatures};
 
 /// What a request claims, before anything is looked up.
 pub(super) struct Claimed<'a> {
@@ -22,30 +22,32 @@ pub(super) struct Claimed<'a> {
 
 impl Server {
     /// Steps that need no look-up: what is missing, and whose the nonce is.
-    pub(super) fn claims<'a>(&self, request: &Request<'_, 'a>, now: Now) -> Result<Claimed<'a>, Reject> {
+    pub(super) fn claims<'a>(&self, request: &Request<'_, 'a>, now: Now) -> Result<Claimed<'a>, AuthFailure> {
         let message = request.message;
         let is_signed = |kind: &AttributeType| message.has(*kind);
         if ![AttributeType::MESSAGE_INTEGRITY, AttributeType::MESSAGE_INTEGRITY_SHA256].iter().any(is_signed) {
-            return Err(Reject::Challenge(ErrorCode::UNAUTHENTICATED));
+            return Err(AuthFailure::Unsigned);
         }
         let value = |kind: AttributeType| message.value(kind).filter(|value| value.len() <= NAME_LEN_MAX);
         let (Some(realm), Some(nonce)) = (value(AttributeType::REALM), value(AttributeType::NONCE)) else {
-            return Err(ErrorCode::BAD_REQUEST.into());
+            return Err(AuthFailure::Incomplete);
         };
         let user = match (message.has(AttributeType::USERNAME), message.has(AttributeType::USERHASH)) {
-            (true, false) => Some(value(AttributeType::USERNAME).ok_or(ErrorCode::BAD_REQUEST)?),
+            (true, false) => Some(value(AttributeType::USERNAME).ok_or(AuthFailure::Incomplete)?),
             (false, true) => None,
-            _ => return Err(ErrorCode::BAD_REQUEST.into()),
+            _ => return Err(AuthFailure::Incomplete),
         };
         // No state, and no look-up, before the client showed that it gets what is sent to its address.
         let age = self.settings.nonces.judge(nonce, now.wall, &request.path.tuple);
         if age == NonceAge::Foreign {
-            return Err(Reject::Challenge(ErrorCode::STALE_NONCE));
+            return Err(AuthFailure::ForeignNonce);
         }
         let scheme = scheme_of(message, nonce)?;
-        let is_ours = *prepare(realm) == *self.settings.config.auth.realm.as_bytes();
+        if *prepare(realm) != *self.settings.config.auth.realm.as_bytes() {
+            return Err(AuthFailure::WrongRealm);
+        }
         // User names are not offered hashed, so no hash names a user.
-        let user = user.filter(|_| is_ours).ok_or(Reject::Challenge(ErrorCode::UNAUTHENTICATED))?;
+        let user = user.ok_or(AuthFailure::HashedName)?;
         Ok(Claimed { user: self.name_of(user), scheme, age })
     }
 
@@ -60,7 +62,7 @@ impl Server {
 }
 
 /// Which key a request says it is signed with (RFC 8489 section 9.2.4). Its nonce tells what it was offered.
-fn scheme_of(message: &Message<'_>, nonce: &[u8]) -> Result<Scheme, Reject> {
+fn scheme_of(message: &Message<'_>, nonce: &[u8]) -> Result<Scheme, AuthFailure> {
     let (features, _) = SecurityFeatures::split_off(nonce);
     if !features.contain(SecurityFeatures::PASSWORD_ALGORITHMS) {
         return Ok(Scheme::Unnamed);
@@ -70,12 +72,12 @@ fn scheme_of(message: &Message<'_>, nonce: &[u8]) -> Result<Scheme, Reject> {
         (None, None) => Ok(Scheme::Unnamed),
         // RFC 8489 section 9.2.5: who was given a list signs by nothing else. The answer would be signed by it, which one
         // that knows MESSAGE-INTEGRITY alone must not be sent.
-        _ if !message.has(AttributeType::MESSAGE_INTEGRITY_SHA256) => Err(ErrorCode::BAD_REQUEST.into()),
+        _ if !message.has(AttributeType::MESSAGE_INTEGRITY_SHA256) => Err(AuthFailure::AlteredOffer),
         // Another list than ours is one that somebody shortened.
         (Some(list), Some(chosen)) if *list == PasswordAlgorithm::LIST => {
-            let algorithm = PasswordAlgorithm::decode(chosen).ok_or(ErrorCode::BAD_REQUEST)?;
+            let algorithm = PasswordAlgorithm::decode(chosen).ok_or(AuthFailure::AlteredOffer)?;
             Ok(Scheme::Named(algorithm))
         }
-        _ => Err(ErrorCode::BAD_REQUEST.into()),
+        _ => Err(AuthFailure::AlteredOffer),
     }
 }

@@ -82,7 +82,9 @@ impl Server {
                 self.handle_turn_request(now, Request { path, message }, answer)
             }
             (Class::Request, _) if self.settings.config.protocol.coturn_errors => {
-                self.refuse(now, &Request { path, message }, None, ErrorCode::BAD_REQUEST.into(), answer)
+                let (request, code) = (Request { path, message }, ErrorCode::BAD_REQUEST);
+                self.tell_refused(&request, code, None, None);
+                self.conclude(now, &request, None, Err(code.into()), answer)
             }
             _ => Verdict::Drop(DropReason::Unexpected),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::address::{FiveTuple, RelayId};
 use super::allocation::AllocationId;
+use super::auth_failure::AuthFailure;
 use super::bandwidth::Way;
 use super::io::{ClientPath, RelayGrant};
 use crate::stun::{ChannelNumber, ErrorCode, Method};
@@ -107,6 +108,8 @@ pub enum Event {
         code: ErrorCode,
         /// USERNAME, when it named an existing user or not.
         user: Option<Arc<[u8]>>,
+        /// Why it is not taken as that user's; none: it is, but may not have what it asks.
+        why: Option<AuthFailure>,
     },
 }
 

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod allocation;
 mod answer;
+pub mod auth_failure;
 mod authenticate;
 pub mod bandwidth;
 pub mod budget;
@@ -41,6 +42,7 @@ pub mod timers;
 mod user_peers;
 
 pub use answer::AnswerBuf;
+pub use auth_failure::{AuthFailure, AuthFailures};
 pub use drop_reason::DropReason;
 pub use event::Event;
 pub use io::{Answer, Destination, Forward, Output, Path, Verdict};

@@ -9,6 +9,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use super::address::{ReservationToken, WorkerId};
 use super::allocation::{AllocationId, Allocations};
 use super::answer::AnswerBuf;
+use super::auth_failure::AuthFailures;
 use super::bandwidth::Way;
 use super::event::{EndReason, Event};
 use super::fault::Turn;
@@ -40,6 +41,8 @@ pub struct Server {
     pub(super) turns: Turns,
     /// For answers to requests that waited.
     pub(super) late_answer: Box<AnswerBuf>,
+    /// Since they were last taken.
+    pub(super) auth_failures: AuthFailures,
     /// Set where many have their turn, one after the other.
     pub(super) in_turn: Option<Turn>,
 }
@@ -70,6 +73,7 @@ impl Server {
             user_peers,
             turns: Turns::new(worker),
             late_answer: Box::default(),
+            auth_failures: AuthFailures::default(),
             in_turn: None,
         }
     }
@@ -79,6 +83,7 @@ impl Server {
     pub fn anew(&self, seed: [u8; 32], now: Now) -> Server {
         let mut server = Server::new(Arc::clone(&self.settings), self.worker, seed, now);
         server.parked.number_on_from(&self.parked);
+        server.auth_failures = self.auth_failures;
         server
     }
 
@@ -208,6 +213,13 @@ impl Server {
     /// How many requests wait for an answer of the world.
     pub fn parked(&self) -> usize {
         self.parked.len()
+    }
+
+    /// How many requests failed to prove who asks since this was last called; none: not one. An [`Event`] for each would
+    /// cost too much, as anybody can send them.
+    pub fn take_auth_failures(&mut self) -> Option<AuthFailures> {
+        let failures = std::mem::take(&mut self.auth_failures);
+        (failures != AuthFailures::default()).then_some(failures)
     }
 
     pub(super) fn tell(&mut self, event: Event) {

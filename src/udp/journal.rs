@@ -74,7 +74,7 @@ impl Journal {
                 "allocation ended"
             ),
             Event::Refused { code: ErrorCode::TRY_ALTERNATE, .. } => self.write_redirected(now, event),
-            Event::Refused { tuple, method, code, user } => {
+            Event::Refused { tuple, method, code, user, why } => {
                 // A name is told only behind a nonce of ours, except that the nameless have an empty one.
                 let is_named = user.as_ref().is_some_and(|user| !user.is_empty());
                 if let Some(suppressed) = self.ration(tuple, is_named).take(tuple.client.ip(), now) {
@@ -84,6 +84,7 @@ impl Journal {
                         user = ?Text(user.as_deref().unwrap_or_default()),
                         ?method,
                         code = code.code(),
+                        why = why.map(|why| tracing::field::display(why.name())),
                         suppressed,
                         "request refused"
                     );

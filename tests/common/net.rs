@@ -17,7 +17,8 @@ use turnserver::turn::ports::RelayAddresses;
 use turnserver::turn::quota::Quotas;
 use turnserver::turn::time::{Mono, Now};
 use turnserver::turn::{
-    Answer, AnswerBuf, Destination, DropReason, Event, Output, Path, Server, Settings, Snapshot, Verdict,
+    Answer, AnswerBuf, AuthFailure, AuthFailures, Destination, DropReason, Event, Output, Path, Server, Settings,
+    Snapshot, Verdict,
 };
 
 use super::client::TestClient;
@@ -193,6 +194,12 @@ impl World {
     /// Events since the last call.
     pub(crate) fn events(&self) -> Vec<Event> {
         std::mem::take(&mut self.inner().events)
+    }
+
+    /// Why requests were not taken as those of users since the last call, on the first worker.
+    pub(crate) fn auth_failures(&self) -> Vec<(AuthFailure, u64)> {
+        let failures = self.inner().workers[0].take_auth_failures();
+        failures.iter().flat_map(AuthFailures::iter).collect()
     }
 
     /// Why nothing was sent, for each datagram since the last call for which nothing was.

@@ -163,7 +163,7 @@ pub(crate) fn users_have_passwords_or_keys() {
     for (name, password) in [("nobody", "at-all"), ("alice", "wrong"), ("carol", digits.as_str())] {
         assert_eq!(Client::udp(server.addr).with_user(name, password).allocate().code(), 401, "{name}");
     }
-    let log = server.log.find(&["WARN", "request refused", "user=\"nobody\"", "code=401"]);
+    let log = server.log.find(&["WARN", "request refused", "user=\"nobody\"", "code=401", "why=unknown_user"]);
     assert!(log.is_some() && !server.log.text().contains(ALICE.1), "{}", server.log.text());
 }
 

@@ -73,7 +73,7 @@ impl Stage {
                 }
                 self.model.tells(&Tell::TooManyNewPeers(of, user.to_vec()))
             }
-            Event::Refused { tuple, method, code, user } => {
+            Event::Refused { tuple, method, code, user, .. } => {
                 let user = user.as_ref().map(|user| user.to_vec());
                 self.model.tells(&Tell::Refused(who(tuple), method.0, code.code(), user))
             }

@@ -72,7 +72,8 @@ fn an_answer_that_was_lost_is_given_again() {
 fn a_request_that_waits_is_served_once_its_port_is_asked_for() {
     let world = World::of(Profile::Default);
     let (early, late) = (world.client(), world.client());
-    (early.nonce(), late.nonce());
+    early.nonce();
+    late.nonce();
     world.openings(Pace::Held);
     let opening = early.request(Method::ALLOCATE).transport(17);
     assert_eq!(opening.once(), None);

@@ -288,7 +288,7 @@ fn it_is_told() {
     let client = world.client().named(BOB);
     sent(&client).expect("a redirect");
     let told = world.events();
-    let [Event::Refused { tuple, method, code, user }] = &told[..] else { panic!("{told:?}") };
+    let [Event::Refused { tuple, method, code, user, why: None }] = &told[..] else { panic!("{told:?}") };
     assert_eq!((*tuple, *method, *code), (client.tuple(), Method::ALLOCATE, ErrorCode::TRY_ALTERNATE));
     assert_eq!(user.as_deref(), Some(&b"bob"[..]));
 }

@@ -208,7 +208,8 @@ impl Server {
             Refusal::NoCapacity => ErrorCode::INSUFFICIENT_CAPACITY,
             Refusal::FamilyNotServed => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
         };
-        self.tell(Event::Refused { tuple: path.tuple, method: head.method, code, user: Some(owner.user.clone()) });
+        let user = Some(owner.user.clone());
+        self.tell(Event::Refused { tuple: path.tuple, method: head.method, code, user, why: None });
         self.answer_refused(path, head, &owner, code);
     }
 
