@@ -5,11 +5,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use tracing::error;
 
+use super::counters::Counters;
 use super::worker::Worker;
 use crate::clock;
 use crate::turn::time::{Mono, Now};
@@ -32,12 +34,22 @@ pub enum BrokeOff {
 /// Runs a worker until it is told to stop. When it breaks off for good the process ends as if it were told to, and who
 /// started it sees that it failed: without its sockets the other workers would not serve their clients either.
 pub(super) fn run_to_the_end(worker: Worker) -> Result<(), BrokeOff> {
+    let _end = End(Arc::clone(&worker.counters));
     let ended = run_again_and_again(worker);
     if ended.is_err() {
         // It can only fail if this process did not exist.
         let _ = kill_process(getpid(), Signal::TERM);
     }
     ended
+}
+
+/// Says that the thread ends, however it does.
+struct End(Arc<Counters>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.heart.end();
+    }
 }
 
 fn run_again_and_again(mut worker: Worker) -> Result<(), BrokeOff> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::warn;
 
+use super::pulse::Heart;
 use crate::turn::DropReason;
 
 /// What did not go on, by reason.
@@ -27,6 +28,8 @@ pub(super) struct Counters {
     created: AtomicU64,
     /// Allocations ended.
     ended: AtomicU64,
+    /// Whether it goes round.
+    pub(super) heart: Heart,
 }
 
 impl Counters {

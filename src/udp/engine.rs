@@ -16,6 +16,7 @@ use super::checks::Descriptors;
 use super::counters::Counters;
 use super::inbox::{Inbox, Letter};
 use super::listen::{ListenPorts, StartError, refuse_circles, refuse_foreign, system};
+use super::pulse::Pulse;
 use super::readings::Readings;
 use super::shared::Shared;
 use super::wake::Wake;
@@ -144,6 +145,12 @@ impl Engine {
         Readings { workers, shared: Arc::clone(&self.shared) }
     }
 
+    /// Tells whether the workers go round.
+    pub fn pulse(&self) -> Pulse {
+        let each = |worker: &RunningWorker| (Arc::clone(&worker.counters), Arc::clone(&worker.wake));
+        Pulse { workers: self.workers.iter().map(each).collect() }
+    }
+
     /// How many workers run.
     pub fn workers(&self) -> usize {
         self.workers.len()
@@ -153,7 +160,17 @@ impl Engine {
     pub fn change_peers(&mut self, peers: Peers) {
         let policy = self.settings.policy.with_lists(&peers);
         let config = Arc::new(Config { peers, ..Config::clone(&self.settings.config) });
-        self.settings = Arc::new(Settings { config, policy, ..Settings::clone(&self.settings) });
+        self.tell(Settings { config, policy, ..Settings::clone(&self.settings) });
+    }
+
+    /// Gives no new allocations from now on; those that live go on.
+    pub fn drain(&mut self) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+        self.tell(Settings { draining: true, ..Settings::clone(&self.settings) });
+    }
+
+    fn tell(&mut self, settings: Settings) {
+        self.settings = Arc::new(settings);
         for worker in &self.workers {
             worker.inbox.put(Letter::Settings(Arc::clone(&self.settings)));
         }

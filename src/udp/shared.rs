@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::checks::DescriptorBudget;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) streams: Arc<StreamShared>,
     /// What is left for relay sockets and for the streams of clients with an allocation.
     pub(super) descriptors: DescriptorBudget,
+    /// No new allocations are given.
+    pub(super) draining: AtomicBool,
     reservations: Mutex<BTreeMap<ReservationToken, Reserved>>,
 }
 
@@ -52,7 +55,19 @@ impl Shared {
         let limits = &settings.config.limits;
         let quotas = Quotas::new(limits.user_quota, limits.total_quota);
         let reservations = Mutex::default();
-        Shared { settings, relays, default_routes, quotas, budgets, users, streams, descriptors, reservations }
+        let draining = AtomicBool::new(settings.draining);
+        Shared {
+            settings,
+            relays,
+            default_routes,
+            quotas,
+            budgets,
+            users,
+            streams,
+            descriptors,
+            draining,
+            reservations,
+        }
     }
 
     /// The relay addresses for a client that reached `server`: the configured ones; else the address the client reached,

@@ -67,6 +67,7 @@ impl Worker {
             self.poller.wait(&mut ready, timeout)?;
             // The only reading of the clock in one wake-up.
             now = clock::now();
+            self.counters.heart.beat(now.mono);
             for ready in &ready {
                 self.serve(now, ready);
             }
