@@ -15,11 +15,12 @@ use super::connections::Acceptor;
 use super::counters::Counters;
 use super::engine::Secrets;
 use super::inbox::Inbox;
+use super::inherited::Sockets;
 use super::journal::Journal;
-use super::listen::{ListenPorts, StartError, system};
+use super::listen::{StartError, system};
 use super::places::StreamPlaces;
 use super::shared::Shared;
-use super::socket::{self, Listener};
+use super::socket::Listener;
 use super::sys::Arena;
 use super::wake::Wake;
 use super::worker::Worker;
@@ -40,20 +41,11 @@ use crate::userdb::UserStore;
 
 pub(super) fn build_worker(
     id: u8,
-    ports: &ListenPorts,
+    sockets: Sockets,
     shared: &Arc<Shared>,
     stop: &Arc<AtomicBool>,
     rng: &mut ChaCha12Rng,
 ) -> Result<Worker, StartError> {
-    let refused = |address: &SocketAddr| {
-        let address = *address;
-        move |source| StartError::Listen { address, source }
-    };
-    let listen = |address: &SocketAddr| socket::listen_udp(*address).map_err(refused(address));
-    let accept = |address: &SocketAddr| {
-        let socket = socket::listen_tcp(*address).map_err(refused(address))?;
-        Ok(Acceptor::new(socket, *address))
-    };
     let wake = Arc::new(Wake::new().map_err(system("cannot make an eventfd"))?);
     let now = clock::now();
     let mut seeds = [[0; 32]; 2];
@@ -62,8 +54,8 @@ pub(super) fn build_worker(
     let lasting = Lasting {
         id: WorkerId(id),
         shared: Arc::clone(shared),
-        listeners: ports.udp.iter().map(listen).collect::<Result<_, _>>()?,
-        acceptors: ports.tcp.iter().map(accept).collect::<Result<_, _>>()?,
+        listeners: sockets.listeners,
+        acceptors: sockets.acceptors,
         inbox: Arc::new(Inbox::new(Arc::clone(&wake))),
         wake,
         stop: Arc::clone(stop),

@@ -5,26 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::SeedableRng;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::addresses::ListenAddresses;
+use super::bound::Bound;
 use super::break_offs::{BrokeOff, run_to_the_end};
-use super::build::{build_worker, keys, settings, share, thread_count, unused_external, warn_shortfalls};
-use super::checks::Descriptors;
 use super::counters::Counters;
 use super::inbox::{Inbox, Letter};
-use super::listen::{ListenPorts, StartError, refuse_circles, refuse_foreign, system};
+use super::inherited::Inherited;
+use super::listen::{StartError, system};
 use super::pulse::Pulse;
 use super::readings::Readings;
 use super::shared::Shared;
 use super::wake::Wake;
-use super::worker::Worker;
 use crate::config::{Config, Peers};
-use crate::rng;
 use crate::stream::tls::Certificates;
-use crate::stream::{StreamSettings, StreamShared};
 use crate::turn::Settings;
 use crate::turn::settings::Hooks;
 use crate::userdb::UserStore;
@@ -57,7 +52,6 @@ struct RunningWorker {
 pub struct Engine {
     workers: Vec<RunningWorker>,
     stop: Arc<AtomicBool>,
-    streams: Arc<StreamShared>,
     shared: Arc<Shared>,
     addresses: ListenAddresses,
     /// In force.
@@ -65,7 +59,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Binds everything, then starts the workers: an error leaves nothing behind.
+    /// Binds everything, then starts the workers; [`Bound`] stands between the two. An error leaves nothing behind.
     ///
     /// # Errors
     /// A listener cannot be bound, or the system has no descriptor, thread or randomness left.
@@ -89,30 +83,14 @@ impl Engine {
         users: Arc<dyn UserStore>,
         hooks: Hooks,
     ) -> Result<Engine, StartError> {
-        let addresses = ListenAddresses::discover(&config).map_err(system("cannot read the interfaces"))?;
-        let ports = ListenPorts::new(&config, &addresses)?;
-        refuse_foreign(&config.relay.ips)?;
-        refuse_circles(&config, &addresses)?;
-        let descriptors = Descriptors::claim(usize::from(thread_count(&config)) * ports.descriptors());
-        let seed = rng::seed().map_err(|error| system("cannot read the system's randomness")(error.into()))?;
-        let mut rng = ChaCha12Rng::from_seed(seed);
-        let settings = settings(&config, &addresses, secrets, ports.udp.clone(), hooks);
-        let settings = Arc::new(settings);
-        let streams = StreamShared::new(
-            StreamSettings::from_config(&config),
-            certificates,
-            u32::try_from(descriptors.unallocated_streams_max).unwrap_or(u32::MAX),
-            keys(&mut rng),
-        );
-        let streams = Arc::new(streams.map_err(system("cannot start the handshake threads"))?);
-        let shared = Arc::new(share(&settings, users, &addresses, &descriptors, &streams, &mut rng));
+        Bound::new(config, secrets, certificates, users, hooks, Inherited::default())?.start()
+    }
 
-        let stop = Arc::new(AtomicBool::new(false));
-        let build = |id| build_worker(id, &ports, &shared, &stop, &mut rng);
-        let workers = (0..thread_count(&config)).map(build).collect::<Result<Vec<Worker>, StartError>>()?;
-        unused_external(&config, &addresses).into_iter().for_each(|text| warn!("{text}"));
-        warn_shortfalls(&config, &shared, &descriptors, workers.first());
-        let mut engine = Engine { workers: Vec::new(), stop, streams, shared, addresses, settings };
+    /// Starts the workers of what is bound.
+    pub(super) fn of(bound: Bound) -> Result<Engine, StartError> {
+        let Bound { workers, stop, shared, addresses } = bound;
+        let settings = Arc::clone(&shared.settings);
+        let mut engine = Engine { workers: Vec::new(), stop, shared, addresses, settings };
         for (id, worker) in workers.into_iter().enumerate() {
             let (wake, inbox) = (Arc::clone(&worker.wake), Arc::clone(&worker.inbox));
             let counters = Arc::clone(&worker.counters);
@@ -131,7 +109,7 @@ impl Engine {
 
     /// The certificate, to be reloaded.
     pub fn certificates(&self) -> &Certificates {
-        self.streams.certificates()
+        self.shared.streams.certificates()
     }
 
     /// The addresses in use.

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use super::addresses::ListenAddresses;
+use super::inherited::ByAddress;
 use super::socket;
 use crate::config::Config;
 
@@ -55,7 +56,11 @@ pub(super) struct ListenPorts {
 
 impl ListenPorts {
     /// Refuses what another program has: workers share a port, and would share it with another instance as well.
-    pub(super) fn new(config: &Config, addresses: &ListenAddresses) -> Result<ListenPorts, StartError> {
+    pub(super) fn new(
+        config: &Config,
+        addresses: &ListenAddresses,
+        inherited: &mut ByAddress,
+    ) -> Result<ListenPorts, StartError> {
         let listen = &config.listen;
         let on = |ports: &[u16]| -> Vec<SocketAddr> {
             let each = |ip: &IpAddr| ports.iter().map(|port| SocketAddr::new(*ip, *port)).collect::<Vec<_>>();
@@ -66,8 +71,11 @@ impl ListenPorts {
         if udp.is_empty() && tcp.is_empty() {
             return Err(StartError::NoListener);
         }
-        udp.iter().try_for_each(|address| refuse_taken(*address, socket2::Type::DGRAM))?;
-        tcp.iter().try_for_each(|address| refuse_taken(*address, socket2::Type::STREAM))?;
+        inherited.close_others(&udp, &tcp);
+        let mut ours = udp.iter().filter(|address| !inherited.has_udp(**address));
+        ours.try_for_each(|address| refuse_taken(*address, socket2::Type::DGRAM))?;
+        let mut ours = tcp.iter().filter(|address| !inherited.has_tcp(**address));
+        ours.try_for_each(|address| refuse_taken(*address, socket2::Type::STREAM))?;
         Ok(ListenPorts { udp, tcp })
     }
 

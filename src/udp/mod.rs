@@ -5,6 +5,7 @@
 
 mod addresses;
 mod batch;
+mod bound;
 mod break_offs;
 mod build;
 pub mod checks;
@@ -14,6 +15,7 @@ mod datagrams;
 mod engine;
 mod fault;
 mod inbox;
+mod inherited;
 mod journal;
 mod listen;
 mod open;
@@ -29,8 +31,10 @@ mod wake;
 mod worker;
 
 pub use addresses::ListenAddresses;
+pub use bound::Bound;
 pub use break_offs::BrokeOff;
 pub use engine::{Engine, Secrets};
+pub use inherited::Inherited;
 pub use listen::StartError;
 pub use pulse::{Beat, Pulse};
 pub use readings::Readings;

@@ -44,12 +44,26 @@ pub(super) fn listen_udp(address: SocketAddr) -> io::Result<Listener> {
     socket.set_nonblocking(true)?;
     socket.set_reuse_port(true)?;
     prepare(&socket, address)?;
-    if sys::force_receive_buffer(&socket, LISTENER_BUFFER_LEN).is_err() {
-        socket.set_recv_buffer_size(LISTENER_BUFFER_LEN)?;
-    }
-    socket.set_send_buffer_size(LISTENER_BUFFER_LEN)?;
+    set_listener_buffers(&socket)?;
     socket.bind(&SockAddr::from(address))?;
     Ok(Listener { socket: socket.into(), address })
+}
+
+/// A UDP socket that is bound already, as a listener.
+pub(super) fn adopt_udp(socket: UdpSocket, address: SocketAddr) -> io::Result<Listener> {
+    let socket = Socket::from(socket);
+    socket.set_nonblocking(true)?;
+    set_dont_fragment(&socket, address)?;
+    set_listener_buffers(&socket)?;
+    Ok(Listener { socket: socket.into(), address })
+}
+
+/// A TCP socket that is bound already, listening or not yet.
+pub(super) fn adopt_tcp(socket: TcpListener, _: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::from(socket);
+    socket.set_nonblocking(true)?;
+    socket.listen(TCP_BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// A TCP listener; shared like the UDP ones.
@@ -77,13 +91,23 @@ pub(super) fn open_relay(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// Datagrams may be fragmented on their way, unless a client asks otherwise (RFC 8656 section 14): the system's default
-/// would set DF on all of them.
+fn set_listener_buffers(socket: &Socket) -> io::Result<()> {
+    if sys::force_receive_buffer(socket, LISTENER_BUFFER_LEN).is_err() {
+        socket.set_recv_buffer_size(LISTENER_BUFFER_LEN)?;
+    }
+    socket.set_send_buffer_size(LISTENER_BUFFER_LEN)
+}
+
+/// Before it is bound.
 fn prepare(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
-        sys::set_dont_fragment_v6(socket, false)
-    } else {
-        sys::set_dont_fragment(socket, false)
     }
+    set_dont_fragment(socket, address)
+}
+
+/// Datagrams may be fragmented on their way, unless a client asks otherwise (RFC 8656 section 14): the system's default
+/// would set DF on all of them.
+fn set_dont_fragment(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv6() { sys::set_dont_fragment_v6(socket, false) } else { sys::set_dont_fragment(socket, false) }
 }
