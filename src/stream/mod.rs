@@ -15,6 +15,7 @@ pub mod framing;
 mod gate;
 mod handshake;
 pub mod limits;
+mod loads;
 mod offload;
 mod queue;
 mod receive;
@@ -28,6 +29,7 @@ mod transmit;
 
 pub use close::{CloseReason, Tally};
 pub use handshake::Waker;
+pub use loads::{LoadCounts, Loads};
 pub use shared::{StreamSettings, StreamShared};
 pub use slots::StreamId;
 pub use streams::{Kind, ReadOutcome, Sent, Streams};

@@ -47,7 +47,7 @@ impl Connection {
         match self.stage {
             Stage::Fresh | Stage::Plain => self.receive_plain(now, shared, buffers, messages),
             Stage::Handshake(_) => self.receive_handshake(buffers),
-            Stage::Tls(..) => self.receive_tls(now, shared.settings, buffers, messages),
+            Stage::Tls(..) => self.receive_tls(now, shared.settings(), buffers, messages),
         }
     }
 
@@ -70,7 +70,7 @@ impl Connection {
             match sniff(&buffers.arena[..filled]) {
                 Start::Garbage => return Err(CloseReason::Garbage),
                 Start::Tls => return self.begin_tls(shared, &buffers.arena[..filled]),
-                Start::Plain if !shared.settings.tcp => return Err(CloseReason::NotServed),
+                Start::Plain if !shared.settings().tcp => return Err(CloseReason::NotServed),
                 Start::Plain => self.stage = Stage::Plain,
                 Start::Undecided => {
                     self.partial = buffers.arena[..filled].to_vec();
@@ -78,11 +78,11 @@ impl Connection {
                 }
             }
         }
-        self.carve(now, shared.settings, &mut buffers.arena, filled, messages)
+        self.carve(now, shared.settings(), &mut buffers.arena, filled, messages)
     }
 
     fn begin_tls(&mut self, shared: &StreamShared, bytes: &[u8]) -> Result<(), CloseReason> {
-        let configs = shared.certificates.current().filter(|_| shared.settings.tls).ok_or(CloseReason::NotServed)?;
+        let configs = shared.certificates.current().filter(|_| shared.settings().tls).ok_or(CloseReason::NotServed)?;
         self.stage = Stage::Handshake(Handshake::new(configs));
         self.deadlines.handshaking = true;
         self.partial = Vec::new();

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use super::gate::Gate;
 use super::handshake::HandshakePool;
 use super::limits::HANDSHAKE_THREADS;
@@ -12,7 +14,7 @@ use crate::config::Config;
 /// What all workers share about streams. Nothing here is touched once per message.
 #[derive(Debug)]
 pub struct StreamShared {
-    pub(super) settings: StreamSettings,
+    settings: ArcSwap<StreamSettings>,
     pub(super) gate: Arc<Gate>,
     pub(super) certificates: Certificates,
     pub(super) handshakes: HandshakePool,
@@ -53,11 +55,25 @@ impl StreamShared {
         seed: [u64; 4],
     ) -> io::Result<StreamShared> {
         Ok(StreamShared {
-            settings,
+            settings: ArcSwap::from_pointee(settings),
             gate: Arc::new(Gate::new(unallocated_max, seed)),
             certificates,
             handshakes: HandshakePool::new(HANDSHAKE_THREADS)?,
         })
+    }
+
+    /// What the configuration says now.
+    pub(super) fn settings(&self) -> StreamSettings {
+        **self.settings.load()
+    }
+
+    /// Takes another configuration. Which transports are served is a matter of listeners, and stays. A channel that was
+    /// bound goes on, so that its number is still one on connections: a lower bound is for the binding of others.
+    pub fn change(&self, settings: StreamSettings) {
+        let (held, mut settings) = (self.settings(), settings);
+        (settings.tcp, settings.tls) = (held.tcp, held.tls);
+        settings.channel_number_max = settings.channel_number_max.max(held.channel_number_max);
+        self.settings.store(Arc::new(settings));
     }
 
     /// The certificate, to be reloaded or changed.

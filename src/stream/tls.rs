@@ -18,7 +18,9 @@ use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::version::{TLS12, TLS13};
 use rustls::{InconsistentKeys, ServerConfig};
 
+use super::loads::Loads;
 use crate::config::TlsFiles;
+use crate::turn::time::UnixTime;
 
 /// The protocol names of RFC 7443. A client that names neither, or none at all, is served too, as coturn does.
 pub const ALPN: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];
@@ -29,6 +31,15 @@ pub struct Certificates {
     files: Mutex<Option<TlsFiles>>,
     /// One for all workers and all certificates, so that a ticket is good wherever the client comes back.
     ticketer: Arc<dyn ProducesTickets>,
+    loads: Loads,
+}
+
+/// Certificate and key that were read and belong together; nobody is shown them yet.
+#[derive(Debug)]
+pub struct Candidate {
+    files: Option<TlsFiles>,
+    configs: Option<Arc<TlsConfigs>>,
+    warnings: Vec<CertificateWarning>,
 }
 
 /// The settings of a TLS connection made from one certificate.
@@ -38,6 +49,8 @@ pub struct TlsConfigs {
     pub named: Arc<ServerConfig>,
     /// For all others, whose protocol names are ignored.
     pub unnamed: Arc<ServerConfig>,
+    /// When the certificate ends; none: it does not say so in a way that is understood.
+    pub good_until: Option<UnixTime>,
 }
 
 /// Certificate and key work, but the operator should know something.
@@ -123,7 +136,7 @@ impl Certificates {
     /// The system gives no randomness.
     pub fn none() -> Result<Certificates, CertificateError> {
         let ticketer = ring::Ticketer::new().map_err(CertificateError::Ticketer)?;
-        Ok(Certificates { configs: ArcSwapOption::empty(), files: Mutex::new(None), ticketer })
+        Ok(Certificates { configs: ArcSwapOption::empty(), files: Mutex::new(None), ticketer, loads: Loads::default() })
     }
 
     /// Will read these files when [`Certificates::reload`] is called; until that succeeds there is no TLS.
@@ -149,8 +162,7 @@ impl Certificates {
     /// # Errors
     /// There are none, or as [`Certificates::load`]; what was there before stays.
     pub fn reload(&self) -> Result<Vec<CertificateWarning>, CertificateError> {
-        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.change(Some(files.ok_or(CertificateError::NotConfigured)?))
+        self.change(Some(self.files().ok_or(CertificateError::NotConfigured)?))
     }
 
     /// Takes other files; none: new TLS clients are no longer served.
@@ -158,7 +170,14 @@ impl Certificates {
     /// # Errors
     /// As [`Certificates::load`]; what was there before stays, the names of its files too.
     pub fn change(&self, files: Option<TlsFiles>) -> Result<Vec<CertificateWarning>, CertificateError> {
-        let mut current = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.show(self.read(files)?))
+    }
+
+    /// Reads other files and changes nothing; none: there is to be no TLS.
+    ///
+    /// # Errors
+    /// As [`Certificates::load`].
+    pub fn read(&self, files: Option<TlsFiles>) -> Result<Candidate, CertificateError> {
         let (configs, warnings) = match &files {
             None => (None, Vec::new()),
             Some(files) => {
@@ -166,9 +185,26 @@ impl Certificates {
                 (Some(Arc::new(configs)), warnings)
             }
         };
+        Ok(Candidate { files, configs, warnings })
+    }
+
+    /// What was read is what clients see from now on.
+    pub fn show(&self, candidate: Candidate) -> Vec<CertificateWarning> {
+        let Candidate { files, configs, warnings } = candidate;
+        let mut current = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         self.configs.store(configs);
         *current = files;
-        Ok(warnings)
+        warnings
+    }
+
+    /// The files in use.
+    pub fn files(&self) -> Option<TlsFiles> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What became of every loading.
+    pub fn loads(&self) -> &Loads {
+        &self.loads
     }
 
     /// What a connection that begins now uses; none: there is no certificate.
@@ -188,6 +224,7 @@ fn read_files(
     ticketer: &Arc<dyn ProducesTickets>,
 ) -> Result<(TlsConfigs, Vec<CertificateWarning>), CertificateError> {
     let chain = read_chain(&files.cert)?;
+    let good_until = chain.first().and_then(end_of);
     let (key, warnings) = read_key(&files.key)?;
     let unusable = |error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
@@ -207,7 +244,7 @@ fn read_files(
     unnamed.max_early_data_size = 0;
     let mut named = unnamed.clone();
     named.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
-    Ok((TlsConfigs { named: Arc::new(named), unnamed: Arc::new(unnamed) }, warnings))
+    Ok((TlsConfigs { named: Arc::new(named), unnamed: Arc::new(unnamed), good_until }, warnings))
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
@@ -216,6 +253,12 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateEr
         .collect::<Result<_, _>>()
         .map_err(|error| CertificateError::Pem { path: path.into(), error })?;
     if chain.is_empty() { Err(CertificateError::NoCertificate { path: path.into() }) } else { Ok(chain) }
+}
+
+/// The `notAfter` of a certificate (RFC 5280 section 4.1.2.5); one before 1970 is as good as 1970.
+fn end_of(certificate: &CertificateDer<'_>) -> Option<UnixTime> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(UnixTime(u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0)))
 }
 
 fn read_key(path: &Path) -> Result<(PrivateKeyDer<'static>, Vec<CertificateWarning>), CertificateError> {

@@ -2,6 +2,7 @@
 //! name (both decided in the engine, which all workers share), new peers per allocation and per user, lines of the log.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ahash::RandomState;
@@ -33,10 +34,12 @@ impl Refill {
         Refill { interval_nanos, tolerance_nanos: interval_nanos * u64::from(burst.max(1)) }
     }
 
-    /// Takes `count` from a bucket that is full at `full_at` and says when it is full then; none: it holds less.
+    /// Takes `count` from a bucket that is full at `full_at` and says when it is full then; none: it holds less. One that
+    /// was emptied while buckets filled more slowly is empty, and no more than that.
     pub fn take(&self, full_at: Mono, count: u32, now: Mono) -> Option<Mono> {
-        let next = full_at.0.max(now.0) + self.interval_nanos * u64::from(count);
-        (next <= now.0 + self.tolerance_nanos).then_some(Mono(next))
+        let empty = now.0 + self.tolerance_nanos;
+        let next = full_at.0.clamp(now.0, empty) + self.interval_nanos * u64::from(count);
+        (next <= empty).then_some(Mono(next))
     }
 }
 
@@ -45,7 +48,7 @@ impl Refill {
 #[derive(Debug)]
 pub struct Budget {
     /// When each bucket is full again, in nanoseconds.
-    full_at: Box<[AtomicU64]>,
+    full_at: Arc<[AtomicU64]>,
     refill: Refill,
     keys: RandomState,
 }
@@ -63,6 +66,11 @@ impl Budget {
             refill,
             keys: RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]),
         }
+    }
+
+    /// The same table, whose buckets fill otherwise from now on.
+    pub(super) fn refilled(&self, refill: Refill) -> Budget {
+        Budget { full_at: Arc::clone(&self.full_at), refill, keys: self.keys.clone() }
     }
 
     /// Takes one answer from the budget of `source`; false when it is used up.

@@ -29,12 +29,24 @@ pub enum UsedUp {
 
 impl Budgets {
     /// Full ones; `keys` gives the seeds of their hashes.
-    pub fn new(limits: &Limits, mut keys: impl FnMut() -> [u64; 4]) -> Budgets {
+    pub fn new(limits: &Limits, keys: impl FnMut() -> [u64; 4]) -> Budgets {
+        Budgets { answers: None, on_streams: None, failures: None }.changed(limits, keys)
+    }
+
+    /// The same under other limits: who has used up what a source gets is no better off for it. What was not bounded
+    /// before begins full.
+    pub fn changed(&self, limits: &Limits, mut keys: impl FnMut() -> [u64; 4]) -> Budgets {
+        let mut filling = |held: &Option<Budget>, refill: Refill| match held {
+            Some(budget) => budget.refilled(refill),
+            None => Budget::filling(refill, keys()),
+        };
+        let answers = limits.unauthorized.map(Refill::new);
         let failures = limits.auth_failures_per_minute;
+        let failures = (failures > 0).then(|| Refill::per_minute(failures, failures));
         Budgets {
-            answers: limits.unauthorized.map(|rate| Budget::new(rate, keys())),
-            on_streams: limits.unauthorized.map(|rate| Budget::new(rate, keys())),
-            failures: (failures > 0).then(|| Budget::filling(Refill::per_minute(failures, failures), keys())),
+            answers: answers.map(|refill| filling(&self.answers, refill)),
+            on_streams: answers.map(|refill| filling(&self.on_streams, refill)),
+            failures: failures.map(|refill| filling(&self.failures, refill)),
         }
     }
 

@@ -8,8 +8,8 @@ use hashbrown::HashMap;
 /// Counts live allocations per user and in all.
 #[derive(Debug)]
 pub struct Quotas {
-    user_max: u32,
-    total_max: u32,
+    user_max: AtomicU32,
+    total_max: AtomicU32,
     total: AtomicU32,
     users: Mutex<HashMap<Arc<[u8]>, u32, ahash::RandomState>>,
 }
@@ -24,13 +24,21 @@ pub struct QuotaLease {
 impl Quotas {
     /// Bounds per user and in all; 0 is no bound.
     pub fn new(user_max: u32, total_max: u32) -> Arc<Quotas> {
+        let (user_max, total_max) = (user_max.into(), total_max.into());
         Arc::new(Quotas { user_max, total_max, total: AtomicU32::new(0), users: Mutex::default() })
+    }
+
+    /// Other bounds hold from now on. Who has more than they allow keeps that, and gets no more before it is less.
+    pub fn change(&self, user_max: u32, total_max: u32) {
+        self.user_max.store(user_max, Ordering::Relaxed);
+        self.total_max.store(total_max, Ordering::Relaxed);
     }
 
     /// Takes a place for one allocation of `user`; none when there is none left. Without a user only the total counts.
     pub fn acquire(self: &Arc<Quotas>, user: Option<Arc<[u8]>>) -> Option<QuotaLease> {
         let within = |max: u32| move |count: u32| (max == 0 || count < max).then(|| count + 1);
-        let take_one_of_all = || self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within(self.total_max));
+        let [user_max, total_max] = [&self.user_max, &self.total_max].map(|max| max.load(Ordering::Relaxed));
+        let take_one_of_all = || self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within(total_max));
         match &user {
             None => {
                 take_one_of_all().ok()?;
@@ -38,7 +46,7 @@ impl Quotas {
             Some(user) => {
                 // The user's own place first: who has none left must not hold the last one of all, even for a moment.
                 let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-                let next = within(self.user_max)(users.get(user).copied().unwrap_or(0))?;
+                let next = within(user_max)(users.get(user).copied().unwrap_or(0))?;
                 take_one_of_all().ok()?;
                 users.insert(Arc::clone(user), next);
             }

@@ -11,14 +11,14 @@ use super::addresses::ListenAddresses;
 use super::bound::Bound;
 use super::break_offs::{BrokeOff, run_to_the_end};
 use super::counters::Counters;
-use super::inbox::{Inbox, Letter};
+use super::inbox::Inbox;
 use super::inherited::Inherited;
 use super::listen::{StartError, system};
 use super::pulse::Pulse;
 use super::readings::Readings;
 use super::shared::Shared;
 use super::wake::Wake;
-use crate::config::{Config, Peers};
+use crate::config::Config;
 use crate::stream::tls::Certificates;
 use crate::turn::Settings;
 use crate::turn::settings::Hooks;
@@ -40,22 +40,22 @@ impl std::fmt::Debug for Secrets {
 }
 
 #[derive(Debug)]
-struct RunningWorker {
+pub(super) struct RunningWorker {
     thread: JoinHandle<Result<(), BrokeOff>>,
     wake: Arc<Wake>,
-    inbox: Arc<Inbox>,
+    pub(super) inbox: Arc<Inbox>,
     counters: Arc<Counters>,
 }
 
 /// A running server.
 #[derive(Debug)]
 pub struct Engine {
-    workers: Vec<RunningWorker>,
+    pub(super) workers: Vec<RunningWorker>,
     stop: Arc<AtomicBool>,
-    shared: Arc<Shared>,
-    addresses: ListenAddresses,
+    pub(super) shared: Arc<Shared>,
+    pub(super) addresses: ListenAddresses,
     /// In force.
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
 }
 
 impl Engine {
@@ -134,24 +134,10 @@ impl Engine {
         self.workers.len()
     }
 
-    /// Other rules for peers hold from now on. What they forbid ends, on live allocations as well.
-    pub fn change_peers(&mut self, peers: Peers) {
-        let policy = self.settings.policy.with_lists(&peers);
-        let config = Arc::new(Config { peers, ..Config::clone(&self.settings.config) });
-        self.tell(Settings { config, policy, ..Settings::clone(&self.settings) });
-    }
-
     /// Gives no new allocations from now on; those that live go on.
     pub fn drain(&mut self) {
         self.shared.draining.store(true, Ordering::Relaxed);
-        self.tell(Settings { draining: true, ..Settings::clone(&self.settings) });
-    }
-
-    fn tell(&mut self, settings: Settings) {
-        self.settings = Arc::new(settings);
-        for worker in &self.workers {
-            worker.inbox.put(Letter::Settings(Arc::clone(&self.settings)));
-        }
+        self.enforce(Settings { draining: true, ..Settings::clone(&self.settings) });
     }
 
     /// Has every worker end, waits for it, and says what was dropped meanwhile.

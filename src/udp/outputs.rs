@@ -12,6 +12,7 @@ use crate::stream::{Kind, StreamId};
 use crate::turn::io::{ClientPath, LookUpUser, Transmit};
 use crate::turn::time::Now;
 use crate::turn::{Answer, Event, Output};
+use crate::userdb::UserStore;
 
 impl Worker {
     /// Does what the core asks until it asks nothing more.

@@ -5,32 +5,37 @@ use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
+
 use super::checks::DescriptorBudget;
 use super::relays::RelaySocket;
-use crate::stream::StreamShared;
+use crate::stream::{Loads, StreamShared};
 use crate::turn::Settings;
 use crate::turn::address::{Family, ReservationToken, WorkerId};
 use crate::turn::budgets::Budgets;
 use crate::turn::ports::{RelayAddresses, RelayPorts};
 use crate::turn::quota::{QuotaLease, Quotas};
 use crate::turn::time::Mono;
-use crate::userdb::UserStore;
+use crate::userdb::{CurrentUsers, UserStore};
 
 /// Shared by the workers of one server.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// As the server began; a worker's core has those in force.
     pub(super) settings: Arc<Settings>,
     pub(super) relays: RelayAddresses,
     /// The address of the default route, per family: what to relay from when the client reached loopback.
     pub(super) default_routes: Vec<IpAddr>,
     pub(super) quotas: Arc<Quotas>,
-    pub(super) budgets: Budgets,
-    pub(super) users: Arc<dyn UserStore>,
+    pub(super) budgets: ArcSwap<Budgets>,
+    pub(super) users: CurrentUsers,
     pub(super) streams: Arc<StreamShared>,
     /// What is left for relay sockets and for the streams of clients with an allocation.
     pub(super) descriptors: DescriptorBudget,
     /// No new allocations are given.
     pub(super) draining: AtomicBool,
+    /// What became of every other configuration.
+    pub(super) reloads: Loads,
     reservations: Mutex<BTreeMap<ReservationToken, Reserved>>,
 }
 
@@ -54,19 +59,19 @@ impl Shared {
     ) -> Shared {
         let limits = &settings.config.limits;
         let quotas = Quotas::new(limits.user_quota, limits.total_quota);
-        let reservations = Mutex::default();
         let draining = AtomicBool::new(settings.draining);
         Shared {
             settings,
             relays,
             default_routes,
             quotas,
-            budgets,
-            users,
+            budgets: ArcSwap::from_pointee(budgets),
+            users: CurrentUsers::new(users),
             streams,
             descriptors,
             draining,
-            reservations,
+            reloads: Loads::default(),
+            reservations: Mutex::default(),
         }
     }
 

@@ -138,7 +138,7 @@ impl Worker {
 
     /// Whether an answer may be sent; what may not is counted.
     pub(super) fn is_affordable(&self, now: Now, path: &ClientPath, credit: Credit) -> bool {
-        match self.shared.budgets.take(path, credit, now.mono) {
+        match self.shared.budgets.load().take(path, credit, now.mono) {
             Ok(()) => return true,
             Err(UsedUp::Answers) => self.counters.unaffordable(),
             Err(UsedUp::Guesses) => self.counters.guess(),

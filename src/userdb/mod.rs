@@ -1,8 +1,10 @@
 //! Who the users are. Static users and shared secrets live in memory and are found at once; other stores may take their
 //! time, and answer through a [`Reply`].
 
+mod current;
 mod reply;
 
+pub use current::CurrentUsers;
 pub use reply::{Found, Reply};
 
 use std::sync::Arc;
