@@ -25,6 +25,8 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
     /// The file that was read.
     pub file: Option<PathBuf>,
+    /// Everything that was written, in the order in which it counts.
+    pub written: Vec<Setting>,
 }
 
 /// Reads the file that `serve` names, or the first of [`SEARCH`] that exists, and puts the command line over it.
@@ -73,7 +75,8 @@ fn finish(reading: Reading, serve: &Serve, file: Option<PathBuf>) -> Result<Load
     }
     let mut warnings = serve.warnings.clone();
     warnings.append(&mut found.warnings);
-    Ok(Loaded { config, warnings, file })
+    let written = reading.settings.into_iter().chain(serve.settings.iter().cloned()).collect();
+    Ok(Loaded { config, warnings, file, written })
 }
 
 /// The order of a report: the file from its top, then the rest as it was found.

@@ -12,6 +12,7 @@ pub mod options;
 pub mod profile;
 pub mod raw;
 mod redirect;
+mod reload;
 mod resolve;
 mod toml;
 mod value;
@@ -27,6 +28,7 @@ pub use load::{Loaded, SEARCH, load, load_searching, load_text};
 pub use log::Log;
 pub use profile::Profile;
 pub use redirect::Redirect;
+pub use reload::{Change, InForce, Update};
 pub use resolve::{is_example_secret, short_secret};
 
 /// Everything the server was told, resolved: values are in range, contradictions are gone.

@@ -3,6 +3,7 @@
 mod certificates;
 mod log;
 mod pidfile;
+mod reload;
 mod secrets;
 mod signals;
 
@@ -17,9 +18,11 @@ use tracing::{info, warn};
 use super::first_run;
 use crate::clock;
 use crate::config::error::EXIT_STATUS;
-use crate::config::{Command, Config, load, parse_command_line};
+use crate::config::{Command, InForce, Loaded, Serve, load, parse_command_line};
 use crate::udp::Engine;
 use crate::userdb::{self, Users};
+use certificates::Watch;
+use reload::Reloader;
 use secrets::{open_state, warn_readable};
 use signals::Signals;
 
@@ -45,7 +48,7 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
         None => info!(profile, "no configuration file"),
     }
     loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
-    let ended = serve_until_stopped(loaded.config);
+    let ended = serve_until_stopped(serve, loaded);
     // What was logged comes before the last word.
     drop(log);
     match ended {
@@ -54,15 +57,20 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn serve_until_stopped(mut config: Config) -> Result<()> {
-    let secrets = open_state(&mut config)?;
+fn serve_until_stopped(serve: Serve, loaded: Loaded) -> Result<()> {
+    let in_force = InForce::new(&loaded);
+    // Passwords as they were written go no further than this.
+    let Loaded { mut config, written, .. } = loaded;
+    drop(written);
+    let secrets = open_state(&mut config, None)?;
     userdb::seal(&mut config.auth);
     let config = Arc::new(config);
     // The handlers stand before anything can be asked to end.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let users = Arc::new(Users::new(&config.auth));
-    let engine = Engine::start(Arc::clone(&config), &secrets, certificates::load(&config)?, users)?;
+    let (certificates, watch) = Watch::start(&config)?;
+    let mut engine = Engine::start(Arc::clone(&config), &secrets, certificates, users)?;
     let pidfile = config.process.pidfile.as_deref().filter(|path| pidfile::write(path));
     for ip in &engine.addresses().listen {
         info!(%ip, port = config.listen.port, workers = engine.workers(), "listening");
@@ -71,7 +79,8 @@ fn serve_until_stopped(mut config: Config) -> Result<()> {
     if let Err(error) = first_run::print(&config, engine.addresses(), has_tls, clock::now().wall) {
         warn!(%error, "cannot write to standard output");
     }
-    runtime.block_on(signals.until_stop(&engine));
+    let mut reloader = Reloader::new(serve, in_force, secrets, watch);
+    runtime.block_on(signals.until_stop(&mut engine, &mut reloader));
     let stopped = engine.stop();
     if let Some(path) = pidfile {
         pidfile::remove(path);

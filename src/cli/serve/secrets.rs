@@ -20,8 +20,9 @@ pub(super) fn warn_readable(file: &Path, config: &Config) {
     }
 }
 
-/// Reads, or makes, what outlives a restart.
-pub(super) fn open_state(config: &mut Config) -> Result<Secrets> {
+/// Reads, or makes, what outlives a restart. What cannot be kept there stays as it is `in_force`, so that nonces that
+/// clients have go on being taken.
+pub(super) fn open_state(config: &mut Config, in_force: Option<&Secrets>) -> Result<Secrets> {
     let state = StateDir::open();
     if let Some(file) = config.auth.secret_file.clone() {
         let path = match &state {
@@ -40,13 +41,26 @@ pub(super) fn open_state(config: &mut Config) -> Result<Secrets> {
         config.auth.secrets.push(text);
     }
     if matches!(config.auth.mode, AuthMode::StunOnly | AuthMode::Anonymous) {
-        return Ok(Secrets { nonce_key: rng::seed()?, previous_nonce_key: None });
+        return kept(in_force);
     }
     match state.and_then(|state| state.nonce_keys()) {
-        Ok((nonce_key, previous_nonce_key)) => Ok(Secrets { nonce_key, previous_nonce_key }),
+        Ok((nonce_key, previous)) => {
+            let former = in_force.and_then(|former| match former.nonce_key == nonce_key {
+                true => former.previous_nonce_key,
+                false => Some(former.nonce_key),
+            });
+            Ok(Secrets { nonce_key, previous_nonce_key: previous.or(former) })
+        }
         Err(error) => {
             warn!("clients will have to authenticate anew after a restart: {error:#}");
-            Ok(Secrets { nonce_key: rng::seed()?, previous_nonce_key: None })
+            kept(in_force)
         }
+    }
+}
+
+fn kept(in_force: Option<&Secrets>) -> Result<Secrets> {
+    match in_force {
+        Some(secrets) => Ok(secrets.clone()),
+        None => Ok(Secrets { nonce_key: rng::seed()?, previous_nonce_key: None }),
     }
 }

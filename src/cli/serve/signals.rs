@@ -1,9 +1,11 @@
 //! The signals the server answers.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::certificates;
+use super::certificates::LOOK_EVERY;
+use super::reload::Reloader;
 use crate::udp::Engine;
 
 /// The signals the server answers.
@@ -26,13 +28,16 @@ impl Signals {
         })
     }
 
-    pub(super) async fn until_stop(&mut self, engine: &Engine) {
+    pub(super) async fn until_stop(&mut self, engine: &mut Engine, reloader: &mut Reloader) {
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return info!("terminating on SIGTERM"),
                 _ = self.interrupt.recv() => return info!("terminating on SIGINT"),
-                _ = self.certificates.recv() => certificates::reload(engine.certificates()),
-                _ = self.reload.recv() => warn!("SIGHUP: this version does not reload its configuration; restart it"),
+                _ = self.certificates.recv() => reloader.reload_certificate(engine),
+                _ = self.reload.recv() => reloader.run(engine),
+                _ = look.tick() => reloader.look_at_certificate(engine),
                 _ = self.drain.recv() => warn!("SIGUSR1: this version does not drain; it goes on serving"),
             }
         }

@@ -7,6 +7,7 @@ const REDIRECT: Definition = Definition {
     kind: Kind::Text("IP[:PORT]"),
     repeatable: true,
     default: described("none"),
+    reloadable: true,
     ..BASE
 };
 

@@ -1,0 +1,127 @@
+//! The configuration read again on SIGHUP: from the same command line and environment, by the same search for a file, and
+//! all of it or nothing.
+
+use std::sync::Arc;
+
+use tracing::{error, info, warn};
+
+use super::certificates::{NewCertificate, Watch};
+use super::secrets::{open_state, warn_readable};
+use crate::clock;
+use crate::config::{Change, InForce, Loaded, Serve, Update, load};
+use crate::udp::{Engine, Prepared, Secrets};
+use crate::userdb::{self, UserStore, Users};
+
+/// What it takes to read the configuration again.
+pub(super) struct Reloader {
+    /// The command line, with the secrets it may hold: nothing else remembers them.
+    serve: Serve,
+    in_force: InForce,
+    secrets: Secrets,
+    watch: Watch,
+}
+
+/// A configuration that was read again, looked at and found good.
+struct Next {
+    loaded: Loaded,
+    changed: Vec<Change>,
+    waiting: Vec<Change>,
+    in_force: InForce,
+    secrets: Secrets,
+    certificate: Option<NewCertificate>,
+    prepared: Prepared,
+    users: Arc<dyn UserStore>,
+}
+
+impl Reloader {
+    pub(super) fn new(serve: Serve, in_force: InForce, secrets: Secrets, watch: Watch) -> Reloader {
+        Reloader { serve, in_force, secrets, watch }
+    }
+
+    /// Reads the configuration again. If there is anything wrong with it nothing changes.
+    pub(super) fn run(&mut self, engine: &mut Engine) {
+        // Here the log is opened anew, before anything else goes there.
+        let next = self.read(engine);
+        engine.reloads().note(clock::now().wall, next.is_ok());
+        match next {
+            Ok(next) => self.take(engine, next),
+            Err(problems) => {
+                problems.iter().for_each(|problem| error!("{problem}"));
+                error!(problems = problems.len(), "the configuration cannot be used; the former one stays in force");
+            }
+        }
+    }
+
+    /// Reads the certificate again, and nothing else.
+    pub(super) fn reload_certificate(&mut self, engine: &Engine) {
+        self.watch.reload(engine.certificates());
+    }
+
+    /// Reads the certificate again if its files changed.
+    pub(super) fn look_at_certificate(&mut self, engine: &Engine) {
+        self.watch.look(engine.certificates());
+    }
+
+    /// Everything that can go wrong; nothing is changed.
+    fn read(&mut self, engine: &Engine) -> Result<Next, Vec<String>> {
+        let loaded = load(&self.serve).map_err(|problems| texts(&problems.0))?;
+        let held = |problems: &[crate::config::Problem]| {
+            texts(problems).iter().map(|text| format!("with what waits for a restart: {text}")).collect::<Vec<_>>()
+        };
+        let Update { mut config, changed, waiting, in_force } =
+            self.in_force.update(&loaded).map_err(|problems| held(&problems.0))?;
+        let mut problems = Vec::new();
+        let certificate = self.watch.read(engine.certificates(), config.tls.as_ref());
+        let certificate = certificate.unwrap_or_else(|error| {
+            problems.push(error.to_string());
+            None
+        });
+        let prepared = open_state(&mut config, Some(&self.secrets)).and_then(|secrets| {
+            userdb::seal(&mut config.auth);
+            let users = Arc::new(Users::new(&config.auth));
+            Ok((engine.prepare(config, &secrets)?, secrets, users))
+        });
+        match prepared {
+            Ok((prepared, secrets, users)) if problems.is_empty() => {
+                Ok(Next { loaded, changed, waiting, in_force, secrets, certificate, prepared, users })
+            }
+            Ok(_) => Err(problems),
+            Err(error) => {
+                problems.push(format!("{error:#}"));
+                Err(problems)
+            }
+        }
+    }
+
+    fn take(&mut self, engine: &mut Engine, next: Next) {
+        let Next { loaded, changed, waiting, in_force, secrets, certificate, prepared, users } = next;
+        let reloaded = engine.apply(prepared, users);
+        if let Some(certificate) = certificate {
+            self.watch.show(engine.certificates(), certificate);
+        }
+        (self.in_force, self.secrets) = (in_force, secrets);
+        if let Some(file) = &loaded.file {
+            warn_readable(file, engine.config());
+        }
+        loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
+        for Change { option, values } in &changed {
+            match values {
+                Some((before, after)) => info!(option, before = before.as_str(), after = after.as_str(), "changed"),
+                None => info!(option, "changed"),
+            }
+        }
+        for Change { option, values } in &waiting {
+            match values {
+                Some((now, then)) => warn!(option, now = now.as_str(), then = then.as_str(), "needs a restart"),
+                None => warn!(option, "needs a restart"),
+            }
+        }
+        reloaded.came.iter().for_each(|ip| warn!(%ip, "an address that came is listened to after a restart"));
+        reloaded.went.iter().for_each(|ip| warn!(%ip, "an address that went is let go by a restart"));
+        info!(changed = changed.len(), waiting = waiting.len(), "configuration read again");
+    }
+}
+
+fn texts(problems: &[crate::config::Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
