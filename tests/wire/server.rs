@@ -21,6 +21,7 @@ pub(crate) struct Launch {
     file: Option<PathBuf>,
     descriptors: Option<u32>,
     ports: Option<(u16, u16)>,
+    file_alone: bool,
 }
 
 /// A server that runs, and is killed when this value goes.
@@ -59,6 +60,7 @@ impl Launch {
             file: None,
             descriptors: None,
             ports: None,
+            file_alone: false,
         }
     }
 
@@ -90,6 +92,12 @@ impl Launch {
     pub(crate) fn with_file(mut self, text: &str) -> Launch {
         self.file = Some(self.write("configuration.toml", text));
         self
+    }
+
+    /// Is told everything by this text, which names `port` for plain clients and the next one for TLS.
+    pub(crate) fn by_file_alone(mut self, port: u16, text: &str) -> Launch {
+        (self.ports, self.file_alone) = (Some((port, port + 1)), true);
+        self.with_file(text)
     }
 
     /// Reads a file of this name in its directory.
@@ -165,11 +173,13 @@ impl Launch {
             Some(file) => command.arg("-c").arg(file),
             None => command.arg("-n"),
         };
-        command.args(["--relay-threads=1", "--pidfile="]);
+        if !self.file_alone {
+            command.args(["--relay-threads=1", "--pidfile="]);
+            command.args(self.ips.iter().map(|ip| format!("--listening-ip={ip}")));
+        }
         if let Some(port) = port {
             command.args([format!("--listening-port={port}"), format!("--tls-listening-port={}", port + 1)]);
         }
-        command.args(self.ips.iter().map(|ip| format!("--listening-ip={ip}")));
         command.args(&self.args);
         command.current_dir(self.dir.path()).env("STATE_DIRECTORY", self.dir.path());
         for name in ["INVOCATION_ID", "JOURNAL_STREAM", "RUST_LOG"] {

@@ -1,0 +1,12 @@
+//! The configuration and the certificate read again while the server runs: all of it or nothing, and nobody who is served
+//! notices more than what was changed for him.
+
+mod certificates;
+mod live;
+mod load;
+mod looks;
+mod options;
+mod refusals;
+mod stage;
+#[path = "../wire/mod.rs"]
+mod wire;
