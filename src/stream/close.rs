@@ -58,6 +58,26 @@ impl CloseReason {
     /// How many reasons there are.
     pub const COUNT: usize = CloseReason::Server as usize + 1;
 
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [CloseReason; CloseReason::COUNT] = [
+        CloseReason::ClientEnded,
+        CloseReason::Io,
+        CloseReason::Garbage,
+        CloseReason::NotServed,
+        CloseReason::BadMessage,
+        CloseReason::BadHandshake,
+        CloseReason::BadRecord,
+        CloseReason::Busy,
+        CloseReason::SlowHandshake,
+        CloseReason::SlowFirstMessage,
+        CloseReason::SlowMessage,
+        CloseReason::Idle,
+        CloseReason::Stuck,
+        CloseReason::Overfull,
+        CloseReason::Guessing,
+        CloseReason::Server,
+    ];
+
     /// Whether the client still understands a farewell.
     pub(super) fn is_orderly(self) -> bool {
         use CloseReason::{BadMessage, ClientEnded, Guessing, Idle, Server, SlowFirstMessage, SlowMessage};

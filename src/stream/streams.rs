@@ -231,6 +231,11 @@ impl Streams {
         self.len() == 0
     }
 
+    /// What happened since it was taken last, if anything did.
+    pub fn take_tally(&mut self) -> Option<Tally> {
+        (self.tally != Tally::default()).then(|| std::mem::take(&mut self.tally))
+    }
+
     /// What happened so far.
     pub fn tally(&self) -> &Tally {
         &self.tally

@@ -18,6 +18,9 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Every transport, in the order of their numbers.
+    pub const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
+
     /// Whether messages are delimited by their length fields and ChannelData is padded.
     pub fn is_stream(self) -> bool {
         !matches!(self, Transport::Udp)

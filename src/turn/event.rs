@@ -79,6 +79,8 @@ pub enum Event {
         number: ChannelNumber,
         /// The peer.
         peer: SocketAddr,
+        /// It was not bound before.
+        is_new: bool,
     },
     /// A channel ended.
     ChannelUnbound {
@@ -126,6 +128,12 @@ pub enum EndReason {
     Stopped,
     /// The server failed in handling something of it.
     Fault,
+}
+
+impl EndReason {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [EndReason; 5] =
+        [EndReason::Expired, EndReason::Deleted, EndReason::Disconnected, EndReason::Stopped, EndReason::Fault];
 }
 
 /// Packets and bytes of payload relayed for one allocation.

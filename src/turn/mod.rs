@@ -13,6 +13,7 @@ mod authenticate;
 pub mod bandwidth;
 pub mod budget;
 pub mod budgets;
+mod census;
 pub mod channel;
 mod check;
 mod claims;
@@ -43,6 +44,7 @@ mod user_peers;
 
 pub use answer::AnswerBuf;
 pub use auth_failure::{AuthFailure, AuthFailures};
+pub use census::Census;
 pub use drop_reason::DropReason;
 pub use event::Event;
 pub use io::{Answer, Destination, Forward, Output, Path, Verdict};

@@ -27,6 +27,17 @@ pub enum Parity {
     EvenPair,
 }
 
+/// What the ports of a relay address do; together they are all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortCounts {
+    /// An allocation has them, or they are reserved.
+    pub in_use: usize,
+    /// They were freed a moment ago, and are taken only where nothing else is free.
+    pub resting: usize,
+    /// Nobody has them.
+    pub free: usize,
+}
+
 /// The ports of one relay address.
 #[derive(Debug)]
 pub struct RelayPorts {
@@ -136,6 +147,14 @@ impl RelayPorts {
         let used: usize = state.used.iter().map(|word| word.count_ones() as usize).sum();
         let beyond = state.used.len() * 64 - self.count;
         (state.taken, state.resting.len(), self.count + beyond - used)
+    }
+
+    /// What its ports do now.
+    pub fn counts(&self, now: Mono) -> PortCounts {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = state.resting.partition_point(|(until, _)| *until <= now);
+        let (in_use, resting) = (state.taken, state.resting.len() - over);
+        PortCounts { in_use, resting, free: self.count.saturating_sub(in_use + resting) }
     }
 
     /// How many ports there are.

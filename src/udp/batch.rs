@@ -35,26 +35,42 @@ pub(super) struct Batch {
     entries: Vec<Gather>,
 }
 
+/// What went out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Payload {
+    pub(super) packets: u64,
+    pub(super) bytes: usize,
+}
+
 impl Batch {
     pub(super) fn push(&mut self, gather: Gather) {
         self.entries.push(gather);
     }
 
-    /// Sends everything. `socket_of` finds the socket, `failed` hears of each datagram that did not go out.
+    /// Sends everything. `socket_of` finds the socket, `failed` hears of each datagram that did not go out. What did is
+    /// returned: to clients, and to peers.
     pub(super) fn flush<S: AsFd + Copy>(
         &mut self,
         arena: &Arena,
         socket_of: impl Fn(Leave) -> Option<S>,
         mut failed: impl FnMut(&Gather, &io::Error),
-    ) {
+    ) -> [Payload; 2] {
+        let [mut to_clients, mut to_peers] = [Payload::default(); 2];
         for entry in self.entries.drain(..) {
             let Some(socket) = socket_of(entry.leave) else { continue };
             let payload = &arena.datagram(usize::from(entry.slot))[entry.range.as_range()];
             let pieces = [entry.prefix.as_slice(), payload, entry.suffix.as_slice()];
             if let Err(error) = send(socket, entry.to, pieces, entry.dont_fragment) {
                 failed(&entry, &error);
+                continue;
             }
+            let sent = match entry.leave {
+                Leave::Listener(_) => &mut to_clients,
+                Leave::Relay(_) => &mut to_peers,
+            };
+            *sent = Payload { packets: sent.packets + 1, bytes: sent.bytes + payload.len() };
         }
+        [to_clients, to_peers]
     }
 }
 

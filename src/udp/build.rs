@@ -27,7 +27,7 @@ use super::worker::Worker;
 use crate::clock;
 use crate::config::Config;
 use crate::poll::Poller;
-use crate::stream::{StreamShared, Streams};
+use crate::stream::{StreamShared, Streams, Tally};
 use crate::turn::address::WorkerId;
 use crate::turn::bandwidth::Bandwidth;
 use crate::turn::budgets::Budgets;
@@ -104,7 +104,11 @@ impl Lasting {
             answer: AnswerBuf::default(),
             messages: Vec::new(),
             counters,
+            is_told_wrong: false,
         };
+        worker.counters.add_streams(&Tally::default(), 0);
+        let sockets = worker.listeners.iter().map(|listener| Arc::downgrade(&listener.socket));
+        worker.counters.listeners.get_or_init(|| sockets.collect());
         worker.watch()?;
         Ok(worker)
     }

@@ -9,13 +9,14 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::batch;
+use super::counters::{Leg, Side};
 use super::fault::{Concerned, guarded};
 use super::worker::Worker;
 use crate::poll::{Interest, Poller, Ready, Source};
-use crate::stream::{Kind, StreamId};
+use crate::stream::{Kind, Sent, StreamId};
 use crate::turn::io::{ClientPath, Direction, Forward};
 use crate::turn::time::{Mono, Now};
-use crate::turn::{Answer, Destination, Path, Verdict};
+use crate::turn::{Answer, Destination, DropReason, Path, Verdict};
 
 /// Connections accepted before other sockets have their turn.
 const ACCEPTS_MAX: usize = 64;
@@ -158,6 +159,9 @@ impl Worker {
             self.contain(now, &Concerned::Datagram(path_in));
             return ControlFlow::Break(());
         };
+        if let Verdict::Respond(_) | Verdict::Drop(DropReason::Parked) = verdict {
+            self.counters.messages.requested(message);
+        }
         match verdict {
             Verdict::Respond(credit) if !self.is_affordable(now, path, credit) => {
                 self.streams.close_guesser(now.mono, StreamId::from(path.link));
@@ -166,28 +170,33 @@ impl Worker {
             Verdict::Respond(_) => {
                 let pieces = [self.answer.bytes(), &[], &[]];
                 // A connection that is gone, or goes because too much lies there, tells so through its end.
-                let _ = self.streams.send(now.mono, StreamId::from(path.link), pieces, Kind::Answer);
+                if self.streams.send(now.mono, StreamId::from(path.link), pieces, Kind::Answer) == Sent::Queued {
+                    self.counters.messages.answered(self.answer.bytes());
+                }
             }
-            Verdict::Forward(forward) => {
-                self.forward_message(now, &forward, message);
-            }
-            Verdict::Drop(reason) => self.counters.dropped(reason),
+            Verdict::Forward(forward) => self.forward_message(now, path, &forward, message),
+            Verdict::Drop(DropReason::Parked) => {}
+            Verdict::Drop(reason) => self.counters.dropped(Side::Client, reason),
         }
         ControlFlow::Continue(())
     }
 
-    fn forward_message(&mut self, now: Now, forward: &Forward, message: &[u8]) {
+    fn forward_message(&mut self, now: Now, path: &ClientPath, forward: &Forward, message: &[u8]) {
         let Destination::Peer { relay, to, own, dont_fragment } = forward.to else { return };
         let payload = &message[forward.range.as_range()];
+        self.counters.relayed(Leg::ClientToServer, path.tuple.transport, 1, payload.len());
         let pieces = [forward.prefix.as_slice(), payload, forward.suffix.as_slice()];
         let Some(to) = self.resolve(to, own) else { return self.note_dead_end(now, relay, payload.len()) };
         let sent = match self.relays.socket(relay.0) {
             Some(socket) => batch::send(socket, to, pieces, dont_fragment),
             None => Err(io::Error::from(io::ErrorKind::NotConnected)),
         };
-        if let Err(error) = sent {
-            self.counters.unsent(&error);
-            self.take_back(now, Direction::ToPeer(relay), payload.len());
+        match sent {
+            Ok(()) => self.counters.relayed(Leg::ServerToPeer, path.tuple.transport, 1, payload.len()),
+            Err(error) => {
+                self.counters.unsent(&error);
+                self.take_back(now, Direction::ToPeer(relay), payload.len());
+            }
         }
     }
 

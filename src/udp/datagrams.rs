@@ -4,6 +4,7 @@ use std::io;
 use std::net::UdpSocket;
 
 use super::batch::{Gather, Leave};
+use super::counters::{Leg, Side};
 use super::fault::{Concerned, guarded};
 use super::relays::Relays;
 use super::socket::Listener;
@@ -50,7 +51,7 @@ impl Worker {
             }
             Leave::Relay(place) => {
                 let Some(from) = self.name_peer(source, now) else {
-                    return self.counters.dropped(DropReason::Forbidden);
+                    return self.counters.dropped(Side::Peer, DropReason::Forbidden);
                 };
                 Path::Peer { relay: RelayId(place), from }
             }
@@ -58,8 +59,9 @@ impl Worker {
         let Worker { server, arena, answer, .. } = self;
         let verdict = guarded(server, |server| server.handle_datagram(now, path, arena.datagram(slot), answer));
         let Ok(verdict) = verdict else { return self.contain(now, &Concerned::Datagram(path)) };
+        self.count(&verdict, &path, slot);
         match verdict {
-            Verdict::Drop(reason) => self.counters.dropped(reason),
+            Verdict::Drop(_) => {}
             Verdict::Respond(credit) => {
                 if let Path::Client(path) = path {
                     self.respond(now, &path, credit);
@@ -69,10 +71,29 @@ impl Worker {
         }
     }
 
+    fn count(&self, verdict: &Verdict, path: &Path, slot: usize) {
+        match (verdict, path) {
+            (Verdict::Drop(DropReason::Parked) | Verdict::Respond(_), _) => {
+                self.counters.messages.requested(self.arena.datagram(slot));
+            }
+            (Verdict::Drop(reason), Path::Client(_)) => self.counters.dropped(Side::Client, *reason),
+            (Verdict::Drop(reason), Path::Peer { .. }) => self.counters.dropped(Side::Peer, *reason),
+            (Verdict::Forward(forward), _) => {
+                let (leg, transport) = match forward.to {
+                    Destination::Client(client) => (Leg::PeerToServer, client.tuple.transport),
+                    Destination::Peer { .. } => (Leg::ClientToServer, Transport::Udp),
+                };
+                self.counters.relayed(leg, transport, 1, forward.range.as_range().len());
+            }
+        }
+    }
+
     fn respond(&mut self, now: Now, path: &ClientPath, credit: Credit) {
         if self.is_affordable(now, path, credit) {
-            let sent = send_to(&self.listeners, path, self.answer.bytes());
-            sent.unwrap_or_else(|error| self.counters.unsent(&error));
+            match send_to(&self.listeners, path, self.answer.bytes()) {
+                Ok(()) => self.counters.messages.answered(self.answer.bytes()),
+                Err(error) => self.counters.unsent(&error),
+            }
         }
     }
 
@@ -81,9 +102,10 @@ impl Worker {
         let (leave, to, dont_fragment) = match forward.to {
             Destination::Client(path) if path.tuple.transport.is_stream() => {
                 let payload = &self.arena.datagram(slot)[range.as_range()];
-                let pieces = [prefix.as_slice(), payload, suffix.as_slice()];
-                if self.streams.send(now.mono, StreamId::from(path.link), pieces, Kind::Relayed) != Sent::Queued {
-                    self.take_back(now, Direction::ToClient(path.tuple), range.as_range().len());
+                let (pieces, len) = ([prefix.as_slice(), payload, suffix.as_slice()], payload.len());
+                match self.streams.send(now.mono, StreamId::from(path.link), pieces, Kind::Relayed) {
+                    Sent::Queued => self.counters.relayed(Leg::ServerToClient, path.tuple.transport, 1, len),
+                    Sent::Dropped | Sent::Closed => self.take_back(now, Direction::ToClient(path.tuple), len),
                 }
                 return;
             }
@@ -100,7 +122,7 @@ impl Worker {
 
     /// Data was meant for an own address that holds no relay.
     pub(super) fn note_dead_end(&mut self, now: Now, relay: RelayId, len: usize) {
-        self.counters.dropped(DropReason::Forbidden);
+        self.counters.dropped(Side::Client, DropReason::Forbidden);
         self.take_back(now, Direction::ToPeer(relay), len);
     }
 
@@ -125,14 +147,19 @@ impl Worker {
             };
             unsent.push((direction, entry.range.as_range().len()));
         };
-        batch.flush(arena, |leave| socket_of(listeners, relays, leave), failed);
+        let [to_clients, to_peers] = batch.flush(arena, |leave| socket_of(listeners, relays, leave), failed);
+        for (leg, sent) in [(Leg::ServerToClient, to_clients), (Leg::ServerToPeer, to_peers)] {
+            if sent.packets > 0 {
+                counters.relayed(leg, Transport::Udp, sent.packets, sent.bytes);
+            }
+        }
         unsent.into_iter().for_each(|(direction, len)| self.take_back(now, direction, len));
     }
 }
 
 fn socket_of<'a>(listeners: &'a [Listener], relays: &'a Relays, leave: Leave) -> Option<&'a UdpSocket> {
     match leave {
-        Leave::Listener(place) => listeners.get(place as usize).map(|listener| &listener.socket),
+        Leave::Listener(place) => listeners.get(place as usize).map(|listener| &*listener.socket),
         Leave::Relay(place) => relays.socket(place),
     }
 }
@@ -140,7 +167,7 @@ fn socket_of<'a>(listeners: &'a [Listener], relays: &'a Relays, leave: Leave) ->
 /// Sends one datagram to a UDP client from the address it knows.
 pub(super) fn send_to(listeners: &[Listener], path: &ClientPath, bytes: &[u8]) -> io::Result<()> {
     match listeners.get(path.link.0 as usize) {
-        Some(listener) => super::batch::send(&listener.socket, path.tuple.client, [bytes, &[], &[]], false),
+        Some(listener) => super::batch::send(&*listener.socket, path.tuple.client, [bytes, &[], &[]], false),
         None => Ok(()),
     }
 }

@@ -15,7 +15,7 @@ use crate::stream::StreamId;
 use crate::turn::fault::Concern;
 use crate::turn::io::Direction;
 use crate::turn::time::{Mono, Now};
-use crate::turn::{Path, Server};
+use crate::turn::{Census, Path, Server};
 
 /// A second panic within this time, and the worker begins anew with an empty core.
 const TWICE: Duration = Duration::from_secs(60);
@@ -64,6 +64,7 @@ impl Worker {
         let is_second = self.fault_at.is_some_and(|before: Mono| now.mono.since(before) < TWICE);
         self.fault_at = Some(now.mono);
         self.counters.fault();
+        self.is_told_wrong = true;
         error!(?concerned, "the core panicked; this is a bug of the server");
         let mended = !is_second
             && guarded(&mut self.server, |server| match concerned {
@@ -100,7 +101,9 @@ impl Worker {
             let tokens = tokens.into_iter().filter(|token| !server.accounts_for_reservation(*token));
             (relays.collect::<Vec<_>>(), tokens.collect::<Vec<_>>())
         })?;
-        relays.into_iter().for_each(|relay| self.relays.close(relay, &self.shared, now.mono));
+        for relay in relays {
+            self.relays.close(relay, &self.shared, now.mono);
+        }
         tokens.into_iter().for_each(|token| self.shared.release(token, now.mono));
         Ok(())
     }
@@ -117,6 +120,7 @@ impl Worker {
     /// Another worker in the place of this one, which broke off: its sessions end, its sockets for clients stay open.
     pub(super) fn begin_anew(mut self, now: Now) -> io::Result<Worker> {
         self.give_all_back(now);
+        self.counters.set_right(Census::default());
         let server = self.server.anew(seed(&mut self.rng), now);
         let lasting = self.into_lasting();
         // It may have broken off with letters that it was woken for.

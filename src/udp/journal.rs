@@ -130,7 +130,7 @@ impl Journal {
             Event::PermissionExpired { allocation, peer } => {
                 debug!(allocation = %self.name(*allocation), %peer, "permission ended");
             }
-            Event::ChannelBound { allocation, number, peer } => {
+            Event::ChannelBound { allocation, number, peer, .. } => {
                 debug!(allocation = %self.name(*allocation), number = number.0, %peer, "channel bound");
             }
             Event::ChannelUnbound { allocation, number, peer } => {

@@ -8,7 +8,7 @@ use super::fault::{Concerned, guarded};
 use super::inbox::{self, Letter};
 use super::open::Opener;
 use super::worker::Worker;
-use crate::stream::{Kind, StreamId};
+use crate::stream::{Kind, Sent, StreamId};
 use crate::turn::io::{ClientPath, LookUpUser, Transmit};
 use crate::turn::time::Now;
 use crate::turn::{Answer, Event, Output};
@@ -79,13 +79,14 @@ impl Worker {
     fn obey(&mut self, now: Now, output: Output) {
         match output {
             Output::Transmit(transmit) => self.transmit(now, &transmit),
-            Output::CloseRelay(relay) => self.relays.close(relay, &self.shared, now.mono),
+            Output::CloseRelay(relay) => {
+                let overflows = self.relays.close(relay, &self.shared, now.mono);
+                self.counters.relay_overflowed(overflows);
+            }
             Output::Release(token) => self.shared.release(token, now.mono),
             Output::Event(event) => {
+                self.count_event(&event);
                 self.note_allocation(now, &event);
-                if let Event::NewPeersLimited { .. } = event {
-                    self.counters.new_peers_limited();
-                }
                 self.journal.write(now, &event);
             }
             Output::LookUpUser(_) | Output::OpenRelay(_) | Output::Claim(_) => {}
@@ -105,10 +106,29 @@ impl Worker {
         } else if to.tuple.transport.is_stream() {
             let pieces = [&bytes[..], &[], &[]];
             // A connection that is gone tells so through its end.
-            let _ = self.streams.send(now.mono, StreamId::from(to.link), pieces, Kind::Answer);
+            if self.streams.send(now.mono, StreamId::from(to.link), pieces, Kind::Answer) == Sent::Queued {
+                self.counters.messages.answered(bytes);
+            }
         } else if is_affordable {
-            let sent = send_to(&self.listeners, to, bytes);
-            sent.unwrap_or_else(|error| self.counters.unsent(&error));
+            match send_to(&self.listeners, to, bytes) {
+                Ok(()) => self.counters.messages.answered(bytes),
+                Err(error) => self.counters.unsent(&error),
+            }
+        }
+    }
+
+    fn count_event(&self, event: &Event) {
+        match event {
+            Event::AllocationCreated { path, .. } => self.counters.allocation_created(path.tuple.transport),
+            Event::AllocationEnded { path, reason, .. } => {
+                self.counters.allocation_ended(path.tuple.transport, *reason);
+            }
+            Event::PermissionInstalled { .. } => self.counters.permission_installed(),
+            Event::PermissionExpired { .. } => self.counters.permission_ended(),
+            Event::ChannelBound { is_new: true, .. } => self.counters.channel_bound(),
+            Event::ChannelUnbound { .. } => self.counters.channel_ended(),
+            Event::NewPeersLimited { .. } => self.counters.new_peers_limited(),
+            _ => {}
         }
     }
 
@@ -119,10 +139,6 @@ impl Worker {
             Event::AllocationEnded { path, .. } => (path, false),
             _ => return,
         };
-        match is_allocated {
-            true => self.counters.allocation_created(),
-            false => self.counters.allocation_ended(),
-        }
         if path.tuple.transport.is_stream() {
             match is_allocated {
                 true => self.places.take(path.tuple, &self.shared.descriptors),

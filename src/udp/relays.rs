@@ -6,6 +6,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::shared::Shared;
+use super::sys;
 use crate::poll::{Interest, Poller, Source};
 use crate::turn::address::RelayId;
 use crate::turn::io::RelayGrant;
@@ -58,11 +59,12 @@ impl Relays {
         Ok(RelayGrant { relay: id, local, external })
     }
 
-    /// Closes a socket; its port rests, its quota is free.
-    pub(super) fn close(&mut self, id: RelayId, shared: &Shared, now: Mono) {
-        if let Some(held) = self.held.try_remove(id.0 as usize) {
-            shared.give_back(held.relay, now);
-        }
+    /// Closes a socket; its port rests, its quota is free. Returns how many datagrams it lost for want of room.
+    pub(super) fn close(&mut self, id: RelayId, shared: &Shared, now: Mono) -> u64 {
+        let Some(held) = self.held.try_remove(id.0 as usize) else { return 0 };
+        let overflows = sys::receive_overflows(&held.relay.socket);
+        shared.give_back(held.relay, now);
+        u64::from(overflows)
     }
 
     /// Closes every socket.

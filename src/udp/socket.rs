@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -34,7 +35,7 @@ pub(super) fn is_taken(address: SocketAddr, kind: Type) -> io::Result<bool> {
 /// A UDP listener and the address clients reach it by.
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(super) socket: UdpSocket,
+    pub(super) socket: Arc<UdpSocket>,
     pub(super) address: SocketAddr,
 }
 
@@ -46,7 +47,7 @@ pub(super) fn listen_udp(address: SocketAddr) -> io::Result<Listener> {
     prepare(&socket, address)?;
     set_listener_buffers(&socket)?;
     socket.bind(&SockAddr::from(address))?;
-    Ok(Listener { socket: socket.into(), address })
+    Ok(Listener { socket: Arc::new(socket.into()), address })
 }
 
 /// A UDP socket that is bound already, as a listener.
@@ -55,7 +56,7 @@ pub(super) fn adopt_udp(socket: UdpSocket, address: SocketAddr) -> io::Result<Li
     socket.set_nonblocking(true)?;
     set_dont_fragment(&socket, address)?;
     set_listener_buffers(&socket)?;
-    Ok(Listener { socket: socket.into(), address })
+    Ok(Listener { socket: Arc::new(socket.into()), address })
 }
 
 /// A TCP socket that is bound already, listening or not yet.

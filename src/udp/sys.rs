@@ -119,6 +119,24 @@ pub(super) fn force_receive_buffer(socket: impl AsFd, bytes: usize) -> io::Resul
     set_int(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, i32::try_from(bytes).unwrap_or(i32::MAX))
 }
 
+/// Datagrams that came faster than the socket was read, since it was opened; 0 where the system does not tell.
+pub(super) fn receive_overflows(socket: impl AsFd) -> u32 {
+    // include/uapi/linux/sock_diag.h: the last of nine counts.
+    let mut counts = [0u32; 9];
+    let mut len = size_of_val(&counts) as libc::socklen_t;
+    // SAFETY: the counts live until the call returns, and the length is theirs; the system writes no more than that.
+    let done = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            (&raw mut counts).cast(),
+            &raw mut len,
+        )
+    };
+    if done == 0 { counts[8] } else { 0 }
+}
+
 fn set_int(socket: impl AsFd, level: i32, name: i32, value: i32) -> io::Result<()> {
     // SAFETY: the option value is an int that lives until the call returns, and the length is its.
     let done = unsafe {

@@ -52,6 +52,8 @@ pub(super) struct Worker {
     pub(super) answer: AnswerBuf,
     pub(super) messages: Vec<Bytes>,
     pub(super) counters: Arc<Counters>,
+    /// The core panicked: what it told of begins and ends may not add up.
+    pub(super) is_told_wrong: bool,
 }
 
 impl Worker {
@@ -102,7 +104,7 @@ impl Worker {
     pub(super) fn watch(&self) -> io::Result<()> {
         self.poller.add(&*self.wake, Source::Wake, Interest::Read)?;
         for (place, listener) in (0..).zip(&self.listeners) {
-            self.poller.add(&listener.socket, Source::Listener(place), Interest::Read)?;
+            self.poller.add(&*listener.socket, Source::Listener(place), Interest::Read)?;
         }
         for (place, acceptor) in (0..).zip(&self.acceptors) {
             self.poller.add(acceptor.socket(), Source::Acceptor(place), Interest::Read)?;
@@ -134,6 +136,20 @@ impl Worker {
         self.drain_outputs(now);
         self.streams.flush(now.mono, &self.poller);
         self.end_disconnected(now);
+        self.count_up();
+    }
+
+    /// What is counted once per wake-up, when the core has told everything.
+    fn count_up(&mut self) {
+        if std::mem::take(&mut self.is_told_wrong) {
+            self.counters.set_right(self.server.census());
+        }
+        if let Some(failures) = self.server.take_auth_failures() {
+            self.counters.add_auth_failures(&failures);
+        }
+        if let Some(tally) = self.streams.take_tally() {
+            self.counters.add_streams(&tally, self.streams.len());
+        }
     }
 
     /// Whether an answer may be sent; what may not is counted.

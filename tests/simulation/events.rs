@@ -56,7 +56,7 @@ impl Stage {
                 let of = self.holder(worker, *allocation)?;
                 self.model.permission_expired(of, *peer)
             }
-            Event::ChannelBound { allocation, number, peer } => {
+            Event::ChannelBound { allocation, number, peer, .. } => {
                 let of = self.holder(worker, *allocation)?;
                 self.model.tells(&Tell::Bound(of, number.0, *peer))
             }

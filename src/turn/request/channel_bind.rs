@@ -50,11 +50,13 @@ pub(super) fn handle(server: &mut Server, now: Now, request: &Request<'_, '_>) -
     server.admit(now, id, &[peer.ip()])?;
     let allocation = server.allocations.get_mut(id).expect("allocation_of names live allocations");
     let is_new_permission = allocation.permissions.install(peer.ip(), permitted_until, now.mono);
+    let channels = allocation.channels.len();
     allocation.channels.bind(Channel { number, peer, own, expires });
+    let is_new = allocation.channels.len() > channels;
     if is_new_permission {
         server.tell(Event::PermissionInstalled { allocation: id, peer: peer.ip() });
     }
-    server.tell(Event::ChannelBound { allocation: id, number, peer });
+    server.tell(Event::ChannelBound { allocation: id, number, peer, is_new });
     server.arm(id);
     Ok(Success::Plain)
 }
