@@ -2,7 +2,7 @@
 
 mod first_run;
 pub mod probe;
-mod serve;
+pub mod serve;
 mod state_dir;
 
 use std::ffi::OsString;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,6 +24,8 @@ const SECRET_LEN_MAX: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct StateDir {
     path: PathBuf,
+    /// Who the server is about to become: user and group.
+    owner: Option<(u32, u32)>,
 }
 
 /// A secret that was read, or made just now.
@@ -37,21 +39,21 @@ pub(super) struct Secret {
 impl StateDir {
     /// The directory systemd gives the service (`StateDirectory=`), else `/var/lib/turn` when it is writable, else
     /// `./.turnserver`.
-    pub(super) fn open() -> Result<StateDir> {
+    pub(super) fn open(owner: Option<(u32, u32)>) -> Result<StateDir> {
         if let Some(path) = std::env::var_os("STATE_DIRECTORY").filter(|path| !path.is_empty()) {
-            return Ok(StateDir { path: path.into() });
+            return Ok(StateDir { path: path.into(), owner });
         }
         let system = Path::new(SYSTEM_DIR);
         if rustix::fs::access(system, rustix::fs::Access::WRITE_OK).is_ok() {
-            return Ok(StateDir { path: system.to_owned() });
+            return Ok(StateDir { path: system.to_owned(), owner });
         }
         let local = std::env::current_dir()?.join(LOCAL_DIR);
         match fs::DirBuilder::new().mode(0o700).create(&local) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_strangers(&local)?,
+            Ok(()) => give(&File::open(&local)?, owner)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_strangers(&local, owner)?,
             Err(error) => return Err(error).with_context(|| format!("cannot make {}", local.display())),
         }
-        Ok(StateDir { path: local })
+        Ok(StateDir { path: local, owner })
     }
 
     /// The key nonces are made with, made on the first start so that nonces outlive a restart; and the one before it, if
@@ -71,7 +73,7 @@ impl StateDir {
             return Ok((key, previous));
         }
         let made = rng::seed()?;
-        write_new(&self.path.join(NONCE_KEY), &made)?;
+        write_new(&self.path.join(NONCE_KEY), &made, self.owner)?;
         // Another first start may have been quicker; its key is the one.
         let key = read_key(NONCE_KEY)?.context("the nonce key was removed while it was made")?;
         Ok((key, previous))
@@ -84,11 +86,11 @@ impl StateDir {
 }
 
 /// The secret in a file, made when there is none.
-pub(super) fn secret(path: PathBuf) -> Result<Secret> {
+pub(super) fn secret(path: PathBuf, owner: Option<(u32, u32)>) -> Result<Secret> {
     let is_new = !path.exists();
     if is_new {
         let made: String = rng::seed()?.iter().map(|byte| format!("{byte:02x}")).collect();
-        write_new(&path, format!("{made}\n").as_bytes())?;
+        write_new(&path, format!("{made}\n").as_bytes(), owner)?;
     }
     let bytes = read(&path)?.with_context(|| format!("{} was removed while it was made", path.display()))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?;
@@ -98,11 +100,12 @@ pub(super) fn secret(path: PathBuf) -> Result<Secret> {
 }
 
 /// Who can write to the directory can choose our keys.
-fn refuse_strangers(path: &Path) -> Result<()> {
+fn refuse_strangers(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
     let metadata = fs::metadata(path)?;
     let ours = rustix::process::geteuid().as_raw();
     ensure!(metadata.is_dir(), "{} is not a directory", path.display());
-    ensure!(metadata.uid() == ours, "{} belongs to another user", path.display());
+    let is_ours = metadata.uid() == ours || owner.is_some_and(|(uid, _)| metadata.uid() == uid);
+    ensure!(is_ours, "{} belongs to another user", path.display());
     ensure!(metadata.mode() & 0o022 == 0, "{} can be written by others; chmod 700", path.display());
     Ok(())
 }
@@ -123,12 +126,18 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// Hands a file that was just made to whoever the server is about to become.
+fn give(file: &File, owner: Option<(u32, u32)>) -> io::Result<()> {
+    owner.map_or(Ok(()), |(uid, gid)| fchown(file, Some(uid), Some(gid)))
+}
+
 /// Writes a file, readable by its owner only and whole or not at all; one that is there meanwhile stays.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+fn write_new(path: &Path, bytes: &[u8], owner: Option<(u32, u32)>) -> Result<()> {
     let written = || -> io::Result<()> {
         let suffix = u64::from_le_bytes(rng::seed()?[..8].try_into().expect("a seed has 32 bytes"));
         let unfinished = path.with_extension(format!("new-{suffix:016x}"));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        give(&file, owner)?;
         let linked = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| {
             match fs::hard_link(&unfinished, path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -149,7 +158,7 @@ mod tests {
     use super::*;
 
     fn refusal(path: &Path) -> String {
-        refuse_strangers(path).map_or_else(|error| error.to_string(), |()| String::new())
+        refuse_strangers(path, None).map_or_else(|error| error.to_string(), |()| String::new())
     }
 
     #[test]
@@ -182,7 +191,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let barrier = Barrier::new(STARTS);
         let start = || {
-            let state = StateDir { path: dir.path().to_owned() };
+            let state = StateDir { path: dir.path().to_owned(), owner: None };
             barrier.wait();
             first_start(&state)
         };
@@ -196,7 +205,7 @@ mod tests {
     #[test]
     fn first_starts_at_once_get_one_secret_and_one_key() {
         for _ in 0..20 {
-            let (secrets, files) = at_once(|state| secret(state.join(Path::new("made"))).expect("a secret").text);
+            let (secrets, files) = at_once(|state| secret(state.join(Path::new("made")), None).expect("a secret").text);
             assert!(secrets[0].len() == 64 && secrets.iter().all(|secret| *secret == secrets[0]), "{secrets:?}");
             assert_eq!(files, 1, "unfinished files are gone");
             let (keys, files) = at_once(|state| state.nonce_keys().expect("a key"));
@@ -208,7 +217,7 @@ mod tests {
     #[test]
     fn a_key_of_another_length_is_refused_and_kept() {
         let dir = tempfile::tempdir().expect("a directory");
-        let state = StateDir { path: dir.path().to_owned() };
+        let state = StateDir { path: dir.path().to_owned(), owner: None };
         let path = dir.path().join(NONCE_KEY);
         fs::write(&path, [7; 31]).expect("a directory of our own");
         assert!(state.nonce_keys().expect_err("31 bytes").to_string().contains("does not hold 32 bytes"));

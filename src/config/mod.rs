@@ -257,4 +257,14 @@ pub struct Process {
     pub threads: Option<u16>,
     /// Where the process id is written; none: nowhere.
     pub pidfile: Option<PathBuf>,
+    /// The user to become.
+    pub user: Option<String>,
+    /// The group to become.
+    pub group: Option<String>,
+    /// The command ends when the server is ready.
+    pub daemon: bool,
+    /// How long a server that drains waits; none: as long as it takes.
+    pub drain_secs_max: Option<u32>,
+    /// With how many allocations left a server that drains ends.
+    pub drain_allocations_min: u32,
 }

@@ -142,6 +142,11 @@ pub(super) struct Raw {
     pub(super) relay_threads: Option<Placed<u16>>,
     pub(super) verbosity: u8,
     pub(super) pidfile: Option<Placed<PathBuf>>,
+    pub(super) proc_user: Option<Placed<String>>,
+    pub(super) proc_group: Option<Placed<String>>,
+    pub(super) daemon: Placed<bool>,
+    pub(super) drain_timeout: Placed<u32>,
+    pub(super) drain_min_allocations: Placed<u32>,
 
     /// Options that are taken and have no effect yet, and where each stands first.
     pub(super) later: BTreeMap<&'static str, Place>,

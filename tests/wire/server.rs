@@ -1,5 +1,6 @@
 //! The server as a process: started on loopback with a directory of its own, ended when the test ends.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub(crate) struct Launch {
     descriptors: Option<u32>,
     ports: Option<(u16, u16)>,
     file_alone: bool,
+    environment: Vec<(&'static str, OsString)>,
 }
 
 /// A server that runs, and is killed when this value goes.
@@ -61,6 +63,7 @@ impl Launch {
             descriptors: None,
             ports: None,
             file_alone: false,
+            environment: Vec::new(),
         }
     }
 
@@ -85,6 +88,12 @@ impl Launch {
     /// Runs under this limit of descriptors.
     pub(crate) fn with_descriptors(mut self, limit: u32) -> Launch {
         self.descriptors = Some(limit);
+        self
+    }
+
+    /// Finds this in its environment.
+    pub(crate) fn with_env(mut self, name: &'static str, value: impl Into<OsString>) -> Launch {
+        self.environment.push((name, value.into()));
         self
     }
 
@@ -182,9 +191,10 @@ impl Launch {
         }
         command.args(&self.args);
         command.current_dir(self.dir.path()).env("STATE_DIRECTORY", self.dir.path());
-        for name in ["INVOCATION_ID", "JOURNAL_STREAM", "RUST_LOG"] {
+        for name in ["INVOCATION_ID", "JOURNAL_STREAM", "RUST_LOG", "NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"] {
             command.env_remove(name);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

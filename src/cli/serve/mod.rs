@@ -1,14 +1,22 @@
 //! `turnserver`: read the configuration, start the engine, wait for signals.
 
 mod certificates;
+mod daemon;
+mod drain;
+mod inherited;
 mod log;
+pub mod notify;
 mod pidfile;
+mod privileges;
 mod reload;
 mod secrets;
 mod signals;
+mod stop_limit;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -18,17 +26,22 @@ use tracing::{info, warn};
 use super::first_run;
 use crate::clock;
 use crate::config::error::EXIT_STATUS;
-use crate::config::{Command, InForce, Loaded, Serve, load, parse_command_line};
-use crate::udp::Engine;
+use crate::config::{Command, Config, InForce, Loaded, Serve, load, parse_command_line};
+use crate::turn::settings::Hooks;
+use crate::udp::{Bound, Engine, Inherited};
 use crate::userdb::{self, Users};
-use certificates::Watch;
+use daemon::Background;
+use notify::Notifier;
+use privileges::Identity;
 use reload::Reloader;
 use secrets::{open_state, warn_readable};
 use signals::Signals;
+use stop_limit::StopLimit;
+use watch::Watch;
 
 /// Runs the server until a signal ends it.
 pub(super) fn run(args: Vec<OsString>) -> ExitCode {
-    let serve = match parse_command_line(args) {
+    let serve = match parse_command_line(args.clone()) {
         Ok(Command::Version) => return say(env!("CARGO_PKG_VERSION")),
         Ok(Command::Help(text)) => return say(text.trim_end()),
         Ok(Command::Serve(serve)) => serve,
@@ -38,6 +51,12 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(problems) => return super::fail(&format!("the configuration cannot be used\n{problems}"), EXIT_STATUS),
     };
+    let background = daemon::Background::enter();
+    let is_awaited = std::env::var_os("NOTIFY_SOCKET").is_some() || inherited::are_there();
+    if loaded.config.process.daemon && background.is_none() && !is_awaited {
+        return daemon::start(&args).unwrap_or_else(|error| super::fail(&format!("{error:#}"), EXIT_STATUS));
+    }
+    let given = inherited::take();
     let log = log::start(&loaded.config.log);
     let profile = loaded.config.profile.name();
     match &loaded.file {
@@ -48,7 +67,11 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
         None => info!(profile, "no configuration file"),
     }
     loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
-    let ended = serve_until_stopped(serve, loaded);
+    if loaded.config.process.daemon && is_awaited {
+        warn!("daemon has no effect: a service manager waits for the server itself");
+    }
+    let start = Start { serve, loaded, background, given };
+    let ended = serve_until_stopped(start);
     // What was logged comes before the last word.
     drop(log);
     match ended {
@@ -57,36 +80,73 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn serve_until_stopped(serve: Serve, loaded: Loaded) -> Result<()> {
+/// How the server was started.
+struct Start {
+    serve: Serve,
+    loaded: Loaded,
+    background: Option<Background>,
+    /// Sockets that were open already, and what was none.
+    given: (Inherited, Vec<String>),
+}
+
+fn serve_until_stopped(start: Start) -> Result<()> {
+    let Start { serve, loaded, background, given: (inherited, refused) } = start;
+    inherited::warn_of(&refused);
     let in_force = InForce::new(&loaded);
     // Passwords as they were written go no further than this.
-    let Loaded { mut config, written, .. } = loaded;
+    let Loaded { mut config, written, file, .. } = loaded;
     drop(written);
-    let secrets = open_state(&mut config, None)?;
+    let identity = Identity::of(&config.process)?;
+    let secrets = open_state(&mut config, None, identity.map(Identity::owner))?;
     userdb::seal(&mut config.auth);
     let config = Arc::new(config);
+    let notifier = Notifier::from_env()?;
     // The handlers stand before anything can be asked to end.
+    let limit = StopLimit::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let users = Arc::new(Users::new(&config.auth));
-    let (certificates, watch) = Watch::start(&config)?;
-    let mut engine = Engine::start(Arc::clone(&config), &secrets, certificates, users)?;
+    let (certificates, certificate_watch) = certificates::Watch::start(&config)?;
+    let bound = Bound::new(Arc::clone(&config), &secrets, certificates, users, Hooks::default(), inherited)?;
     let pidfile = config.process.pidfile.as_deref().filter(|path| pidfile::write(path));
-    for ip in &engine.addresses().listen {
-        info!(%ip, port = config.listen.port, workers = engine.workers(), "listening");
+    if let Some(identity) = identity {
+        identity.assume()?;
+        privileges::warn_unreadable(read_again(&config, file.as_deref()));
     }
-    let has_tls = config.listen.tls && engine.certificates().current().is_some();
-    if let Err(error) = first_run::print(&config, engine.addresses(), has_tls, clock::now().wall) {
-        warn!(%error, "cannot write to standard output");
-    }
-    let mut reloader = Reloader::new(serve, in_force, secrets, watch);
-    runtime.block_on(signals.until_stop(&mut engine, &mut reloader));
+    let mut engine = bound.start()?;
+    let watchdog = sd_notify::watchdog_enabled().filter(|_| notifier.is_heard());
+    let watch = Watch::start(engine.pulse(), engine.readings(), notifier.clone(), watchdog)?;
+    say_that_it_listens(&config, &engine);
+    notifier.ready();
+    background.map_or(Ok(()), Background::ready)?;
+    let mut reloader = Reloader::new(serve, in_force, secrets, certificate_watch);
+    runtime.block_on(signals.until_stop(&mut engine, &mut reloader, &notifier));
+    limit.begin();
+    notifier.stopping();
+    drop(watch);
     let stopped = engine.stop();
     if let Some(path) = pidfile {
         pidfile::remove(path);
     }
     info!("stopped");
     Ok(stopped?)
+}
+
+fn say_that_it_listens(config: &Config, engine: &Engine) {
+    for ip in &engine.addresses().listen {
+        info!(%ip, port = config.listen.port, workers = engine.workers(), "listening");
+    }
+    let has_tls = config.listen.tls && engine.certificates().current().is_some();
+    if let Err(error) = first_run::print(config, engine.addresses(), has_tls, clock::now().wall) {
+        warn!(%error, "cannot write to standard output");
+    }
+}
+
+/// The files that a reload reads.
+fn read_again<'a>(config: &'a Config, file: Option<&'a Path>) -> impl Iterator<Item = &'a Path> {
+    let tls = config.tls.iter().flat_map(|files| [files.cert.as_path(), files.key.as_path()]);
+    let secret = config.auth.secret_file.as_deref().filter(|file| file.is_absolute());
+    file.into_iter().chain(tls).chain(secret)
 }
 
 fn say(text: &str) -> ExitCode {

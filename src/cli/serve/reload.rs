@@ -76,7 +76,7 @@ impl Reloader {
             problems.push(error.to_string());
             None
         });
-        let prepared = open_state(&mut config, Some(&self.secrets)).and_then(|secrets| {
+        let prepared = open_state(&mut config, Some(&self.secrets), None).and_then(|secrets| {
             userdb::seal(&mut config.auth);
             let users = Arc::new(Users::new(&config.auth));
             Ok((engine.prepare(config, &secrets)?, secrets, users))

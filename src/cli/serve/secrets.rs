@@ -20,17 +20,21 @@ pub(super) fn warn_readable(file: &Path, config: &Config) {
     }
 }
 
-/// Reads, or makes, what outlives a restart. What cannot be kept there stays as it is `in_force`, so that nonces that
-/// clients have go on being taken.
-pub(super) fn open_state(config: &mut Config, in_force: Option<&Secrets>) -> Result<Secrets> {
-    let state = StateDir::open();
+/// Reads, or makes, what outlives a restart; what is made belongs to `owner`. What cannot be kept there stays as it is
+/// `in_force`, so that nonces that clients have go on being taken.
+pub(super) fn open_state(
+    config: &mut Config,
+    in_force: Option<&Secrets>,
+    owner: Option<(u32, u32)>,
+) -> Result<Secrets> {
+    let state = StateDir::open(owner);
     if let Some(file) = config.auth.secret_file.clone() {
         let path = match &state {
             _ if file.is_absolute() => file,
             Ok(state) => state.join(&file),
             Err(error) => bail!("no state directory for secret-file: {error:#}"),
         };
-        let Secret { text, path, is_new } = secret(path)?;
+        let Secret { text, path, is_new } = secret(path, owner)?;
         ensure!(!is_example_secret(&text), "{} holds a secret that documentation uses", path.display());
         if let Some(short) = short_secret(&text) {
             warn!(path = %path.display(), "{short}");

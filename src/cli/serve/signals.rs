@@ -1,12 +1,20 @@
 //! The signals the server answers.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::certificates::LOOK_EVERY;
+use super::drain::Drain;
+use super::notify::Notifier;
 use super::reload::Reloader;
+use crate::clock;
 use crate::udp::Engine;
+
+/// Between two looks at a server that drains.
+const DRAIN_LOOK: Duration = Duration::from_millis(200);
 
 /// The signals the server answers.
 pub(super) struct Signals {
@@ -28,18 +36,44 @@ impl Signals {
         })
     }
 
-    pub(super) async fn until_stop(&mut self, engine: &mut Engine, reloader: &mut Reloader) {
+    pub(super) async fn until_stop(&mut self, engine: &mut Engine, reloader: &mut Reloader, notifier: &Notifier) {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut drain_look = interval(DRAIN_LOOK);
+        drain_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut drain: Option<Drain> = None;
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return info!("terminating on SIGTERM"),
                 _ = self.interrupt.recv() => return info!("terminating on SIGINT"),
                 _ = self.certificates.recv() => reloader.reload_certificate(engine),
-                _ = self.reload.recv() => reloader.run(engine),
+                _ = self.reload.recv() => {
+                    notifier.reloading();
+                    reloader.run(engine);
+                    notifier.ready();
+                }
                 _ = look.tick() => reloader.look_at_certificate(engine),
-                _ = self.drain.recv() => warn!("SIGUSR1: this version does not drain; it goes on serving"),
+                _ = self.drain.recv() => {
+                    begin_to_drain(engine, &mut drain);
+                    drain_look.reset();
+                }
+                _ = drain_look.tick(), if drain.is_some() => {
+                    let allocations = engine.readings().allocations();
+                    let process = &engine.config().process;
+                    if drain.as_mut().is_some_and(|drain| drain.is_done(process, allocations, clock::now().mono)) {
+                        return;
+                    }
+                }
             }
         }
     }
+}
+
+fn begin_to_drain(engine: &mut Engine, drain: &mut Option<Drain>) {
+    if drain.is_some() {
+        return info!("SIGUSR1: it drains already");
+    }
+    engine.drain();
+    let process = &engine.config().process;
+    *drain = Some(Drain::begin(process, engine.readings().allocations(), clock::now().mono));
 }

@@ -181,6 +181,11 @@ fn process(raw: &Raw) -> Process {
         // coturn's 0 puts everything into one thread.
         threads: raw.relay_threads.as_ref().map(|threads| threads.value.max(1)),
         pidfile: raw.pidfile.as_ref().map(|path| path.value.clone()).filter(|path| !path.as_os_str().is_empty()),
+        user: raw.proc_user.as_ref().map(|user| user.value.clone()),
+        group: raw.proc_group.as_ref().map(|group| group.value.clone()),
+        daemon: raw.daemon.value,
+        drain_secs_max: Some(raw.drain_timeout.value).filter(|secs| *secs > 0),
+        drain_allocations_min: raw.drain_min_allocations.value,
     }
 }
 
