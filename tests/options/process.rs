@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
 use crate::wire::{Launch, Server, poll_until};
-use crate::{PRIVATE_PEER, alice, launch, start};
+use crate::{PRIVATE_PEER, alice, bob, launch, start};
 
 pub(crate) fn a_profile_is_a_set_of_defaults() {
     for (args, name, code) in [
@@ -78,4 +80,73 @@ pub(crate) fn the_process_id_is_written() {
     fs::write(&path, "1\n").expect("the directory is ours");
     assert!(server.terminate().success());
     assert_eq!(fs::read_to_string(&path).expect("it is kept"), "1\n", "another process has the file now");
+}
+
+/// A line of what the system says of the server.
+fn status(server: &Server, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("the server runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.expect("every process has it").split_whitespace().next().expect("a number").to_owned()
+}
+
+/// Starts with this, as root; others are told that they cannot become somebody else.
+fn become_other(arg: &str) -> Option<Server> {
+    if geteuid().is_root() {
+        return Some(start(&[arg]));
+    }
+    let ended = launch(&[arg]).run();
+    assert!(ended.log.contains("only root can become another user"), "{}", ended.log);
+    eprintln!("NOT TESTED: {arg}: only root can become another user");
+    None
+}
+
+pub(crate) fn the_server_becomes_the_user() {
+    let Some(server) = become_other("--proc-user=nobody") else { return };
+    assert_eq!((status(&server, "Uid"), status(&server, "Gid")), ("65534".to_owned(), "65534".to_owned()));
+    alice(&server).relayed();
+}
+
+pub(crate) fn the_server_becomes_the_group() {
+    let Some(server) = become_other("--proc-group=nogroup") else { return };
+    assert_eq!((status(&server, "Uid"), status(&server, "Gid")), ("0".to_owned(), "65534".to_owned()));
+}
+
+pub(crate) fn the_server_goes_on_in_the_background() {
+    let launch = launch(&[]);
+    let path = launch.dir().join("turnserver.pid");
+    let launch = launch.and(&["-o", &format!("--pidfile={}", path.display())]);
+    // The command passes on what the server says until it is ready.
+    let mut command = launch.start();
+    assert_eq!(command.end().code(), Some(0));
+    let pid = fs::read_to_string(&path).expect("the server is ready");
+    let pid = pid.trim().parse().ok().and_then(Pid::from_raw).expect("a process id");
+    assert_ne!(pid.as_raw_nonzero().get().unsigned_abs(), command.pid());
+    let code = alice(&command).allocate().code();
+    kill_process(pid, Signal::TERM).expect("it runs in the background");
+    assert_eq!(code, 0);
+    poll_until("it ends", || (!path.exists()).then_some(()));
+}
+
+/// A server that drains while alice and bob have an allocation; bob's ends by himself.
+fn drain(args: &[&str]) -> String {
+    let mut server = start(args);
+    let mut clients = [alice(&server), bob(&server)];
+    for client in &mut clients {
+        client.relayed();
+    }
+    server.signal(Signal::USR1);
+    assert!(server.log.find(&["draining", "allocations=2"]).is_some());
+    assert_eq!(clients[1].refresh(0).code(), 0);
+    assert_eq!(server.end().code(), Some(0));
+    server.log.whole()
+}
+
+pub(crate) fn a_drain_is_over_in_time() {
+    let log = drain(&["--drain-timeout=2"]);
+    assert!(log.contains("drain-timeout is over") && log.contains("allocations=1"), "{log}");
+}
+
+pub(crate) fn a_drain_leaves_so_many_allocations() {
+    let log = drain(&["--drain-min-allocations=1"]);
+    assert!(log.contains("drained allocations=1"), "{log}");
 }

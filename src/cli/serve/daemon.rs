@@ -58,7 +58,7 @@ pub(super) fn start(args: &[OsString]) -> Result<ExitCode> {
     let is_ready = std::thread::scope(|scope| {
         // Nobody is left to tell when standard error is closed.
         scope.spawn(|| stderr.map(|mut stderr| io::copy(&mut stderr, &mut io::stderr())));
-        stdout.is_some_and(pass_on)
+        stdout.is_some_and(|stdout| pass_on(stdout, io::stdout()))
     });
     if is_ready {
         return Ok(ExitCode::SUCCESS);
@@ -67,8 +67,7 @@ pub(super) fn start(args: &[OsString]) -> Result<ExitCode> {
 }
 
 /// Passes output on until it ends, and says whether it ends with the mark.
-fn pass_on(mut from: impl Read) -> bool {
-    let mut out = io::stdout();
+fn pass_on(mut from: impl Read, mut out: impl Write) -> bool {
     let mut bytes = [0; 4096];
     loop {
         let len = match from.read(&mut bytes) {
@@ -97,9 +96,14 @@ mod tests {
 
     #[test]
     fn output_without_the_mark_is_no_readiness() {
-        assert!(!pass_on(&b"it begins"[..]));
-        assert!(!pass_on(&b""[..]));
-        assert!(pass_on(&b"\0"[..]));
+        let passed = |bytes: &[u8]| {
+            let mut out = Vec::new();
+            let is_ready = pass_on(bytes, &mut out);
+            (is_ready, out)
+        };
+        assert_eq!(passed(b"it begins"), (false, b"it begins".to_vec()));
+        assert_eq!(passed(b""), (false, Vec::new()));
+        assert_eq!(passed(b"it begins\0"), (true, b"it begins".to_vec()));
     }
 
     #[test]

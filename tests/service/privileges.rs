@@ -1,0 +1,130 @@
+//! Giving up root. Only root can show it: who is not says so, loudly.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+
+use rustix::process::geteuid;
+
+use crate::process::{command, free_address, program};
+use crate::wire::{Client, Launch, Server, tls};
+use crate::{alice, launch};
+
+/// A user that every Debian has, its number, and the number of its group.
+const USER: (&str, u32, u32) = ("nobody", 65534, 65534);
+
+fn is_root(test: &str) -> bool {
+    let is_root = geteuid().is_root();
+    if !is_root {
+        eprintln!("NOT TESTED: {test}: only root can give up root");
+    }
+    is_root
+}
+
+/// What the system says of each thread of the server.
+fn threads(server: &Server) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("the server runs");
+    tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok()).collect()
+}
+
+fn line(status: &str, name: &str) -> String {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {name} in {status}")).trim().to_owned()
+}
+
+fn assert_all_are(server: &Server, uid: u32, gid: u32) {
+    let threads = threads(server);
+    assert!(threads.iter().any(|status| line(status, "Name") == "worker-1"), "{threads:?}");
+    for status in threads {
+        assert_eq!(line(&status, "Uid"), format!("{uid}\t{uid}\t{uid}\t{uid}"), "{status}");
+        assert_eq!(line(&status, "Gid"), format!("{gid}\t{gid}\t{gid}\t{gid}"), "{status}");
+        assert_eq!(line(&status, "Groups"), "", "{status}");
+        for set in ["CapPrm", "CapEff", "CapAmb"] {
+            assert_eq!(u64::from_str_radix(&line(&status, set), 16), Ok(0), "{set}: {status}");
+        }
+    }
+}
+
+#[test]
+fn no_thread_keeps_anything_of_root() {
+    if !is_root("no_thread_keeps_anything_of_root") {
+        return;
+    }
+    let certificate = tls::Certificate::new();
+    let launch = certificate.given_to(launch(&["--relay-threads=2", "--proc-user=nobody"]));
+    let launch = launch.and(&["--secret-file=made", "--use-auth-secret"]);
+    let mut server = launch.start();
+    assert_all_are(&server, USER.1, USER.2);
+    // Sockets for relays are bound, certificates shown and secrets known as before.
+    assert_eq!(Client::tls(server.tls_addr, &certificate).binding().code(), 0);
+    for made in ["nonce.key", "made"] {
+        let owner = fs::metadata(server.dir().join(made)).expect("it is made").uid();
+        assert_eq!(owner, USER.1, "{made} can be read by a reload");
+    }
+    assert_eq!(server.log.count(&["cannot be read without root", "made"]), 0, "{}", server.log.text());
+    assert_eq!(server.log.count(&["root is given up"]), 1);
+    server.restart();
+    assert_all_are(&server, USER.1, USER.2);
+}
+
+#[test]
+fn allocations_are_given_without_root() {
+    if !is_root("allocations_are_given_without_root") {
+        return;
+    }
+    let server = launch(&["--relay-threads=2", "--proc-user=nobody", "--proc-group=daemon"]).start();
+    assert_all_are(&server, USER.1, 1);
+    let mut clients = [alice(&server), alice(&server)];
+    for client in &mut clients {
+        client.relayed();
+    }
+}
+
+#[test]
+fn what_a_reload_could_not_read_is_said() {
+    if !is_root("what_a_reload_could_not_read_is_said") {
+        return;
+    }
+    let certificate = tls::Certificate::new();
+    let launch = certificate.given_to(launch(&["--proc-user=nobody"]));
+    for entry in fs::read_dir(launch.dir()).expect("a directory of our own") {
+        let path = entry.expect("a readable directory").path();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file of our own");
+    }
+    let server = launch.start();
+    assert!(server.log.find(&["WARN", "cannot be read without root"]).is_some(), "{}", server.log.text());
+}
+
+#[test]
+fn nobody_becomes_who_is_not_known() {
+    for (arg, message) in [
+        ("--proc-user=no-such-user", "proc-user no-such-user: there is no such user"),
+        ("--proc-group=no-such-group", "proc-group no-such-group: there is no such group"),
+    ] {
+        let ended = Launch::new(&["-a", "--realm=r", "--user=alice:secret", arg]).run();
+        assert_eq!(ended.status.code(), Some(255), "{}", ended.log);
+        assert!(ended.log.contains(message), "{}", ended.log);
+    }
+}
+
+#[test]
+fn only_root_becomes_another_user() {
+    // The program may lie where only root comes to.
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("a directory of our own");
+    let copy = dir.path().join("turnserver");
+    fs::copy(program(), &copy).expect("room for a copy");
+    let as_nobody = |user: &str| {
+        let mut command = command(&copy, dir.path(), free_address());
+        command.arg(format!("--proc-user={user}")).stdout(Stdio::null());
+        if geteuid().is_root() {
+            command.uid(USER.1).gid(USER.2);
+        }
+        command
+    };
+    let output = as_nobody("root").output().expect("it can be started");
+    assert_eq!(output.status.code(), Some(255));
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(log.contains("only root can become another user"), "{log}");
+}

@@ -1,0 +1,56 @@
+//! The end: within 5 s, whatever there is and whatever hangs.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use turnserver::clock;
+
+use crate::wire::{Client, poll_until, tls};
+use crate::{alice, launch};
+
+const STOP_MAX: Duration = Duration::from_secs(5);
+const ALLOCATIONS: usize = 1000;
+
+#[test]
+fn a_server_with_a_thousand_allocations_ends_within_five_seconds() {
+    // One socket each; the limit is the process's own business.
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+        .expect("up to the hard limit");
+    let mut server = launch(&["--relay-threads=2"]).start();
+    let mut clients: Vec<Client> = (0..ALLOCATIONS).map(|_| alice(&server)).collect();
+    for client in &mut clients {
+        client.relayed();
+    }
+    let begin = clock::now().mono;
+    assert!(server.terminate().success());
+    let took = clock::now().mono.since(begin);
+    assert!(took < STOP_MAX, "{took:?}");
+    let log = server.log.whole();
+    assert_eq!(log.lines().filter(|line| line.contains("allocation ended")).count(), ALLOCATIONS, "each end is logged");
+}
+
+/// The thread that answers signals is made to hang over a key that never comes.
+#[test]
+fn a_server_that_hangs_is_cut_short_and_its_status_says_so() {
+    let certificate = tls::Certificate::new();
+    let mut server = certificate.given_to(launch(&[])).start();
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", server.pid())).expect("the server runs");
+    let arguments = String::from_utf8(arguments).expect("text");
+    let key = arguments.split('\0').find_map(|argument| argument.strip_prefix("--pkey=")).expect("it has a key");
+    std::fs::remove_file(key).expect("a file of our own");
+    let made = std::process::Command::new("mkfifo").arg(key).status().expect("mkfifo is there");
+    assert!(made.success());
+    server.signal(Signal::USR2);
+    poll_until("the control thread hangs", || {
+        let wchan = std::fs::read_to_string(format!("/proc/{}/syscall", server.pid())).ok()?;
+        // openat waits for a writer.
+        wchan.starts_with("257 ").then_some(())
+    });
+    assert_eq!(alice(&server).allocate().code(), 0, "the workers go on");
+    let begin = clock::now().mono;
+    assert_eq!(server.terminate().code(), Some(70));
+    let took = clock::now().mono.since(begin);
+    assert!(took < STOP_MAX, "{took:?}");
+    assert!(server.log.whole().contains("it is cut short"), "{}", server.log.whole());
+}
