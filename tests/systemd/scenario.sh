@@ -1,0 +1,273 @@
+#!/usr/bin/env bash
+# What an operator does with the service, under a real systemd: run by tests/systemd/boot.sh inside its container.
+# Each command is shown with what it says; the first expectation that is not met ends the scenario.
+set -uo pipefail
+export PATH=$PATH:/usr/local/bin SYSTEMD_PAGER= SYSTEMD_COLORS=0 LD_LIBRARY_PATH
+LD_LIBRARY_PATH=$(echo /opt/turnserver/coturn/usr/lib/*-linux-gnu)
+# An address for clients that is not loopback, which relayed addresses are not opened on.
+host=10.77.0.1
+config=/etc/turnserver/turnserver.toml
+
+section() {
+    printf '\n=== %s\n' "$*"
+}
+
+# Shows a command and what it says.
+show() {
+    printf '# %s\n' "$*"
+    eval "$@" 2>&1
+}
+
+fail() {
+    printf 'FAILED: %s\n' "$*"
+    journalctl -u turnserver --no-pager -n 40
+    exit 1
+}
+
+expect() {
+    local what=$1
+    shift
+    eval "$@" >/dev/null 2>&1 || fail "$what: $*"
+    printf 'ok: %s\n' "$what"
+}
+
+# Waits for what other processes do; bounded, and the time it took is told.
+await() {
+    local what=$1 seconds=$2 began=$SECONDS
+    shift 2
+    until eval "$@" >/dev/null 2>&1; do
+        [ $((SECONDS - began)) -lt "$seconds" ] || fail "$what: not within $seconds s"
+        sleep 0.2
+    done
+    printf 'ok: %s, after %s s\n' "$what" $((SECONDS - began))
+}
+
+pid() {
+    systemctl show -p MainPID --value turnserver
+}
+
+secret() {
+    cat /var/lib/turn/turn.secret
+}
+
+uclient() {
+    timeout 60 /opt/turnserver/coturn/usr/bin/turnutils_uclient -u operator -W "$(secret)" "$@" "$host"
+}
+
+# Every message that was sent comes back through two relayed addresses.
+relays() {
+    local said
+    said=$(uclient -y -c -s -n 20 -m 2 "$@" 2>&1)
+    grep -E 'tot_send_bytes|Total lost' <<<"$said"
+    grep -qE 'Total lost packets 0 \(0\.0+%\)' <<<"$said"
+}
+
+# Holds two allocations, with data through them, until it is ended.
+hold() {
+    uclient -y -c -s -n 100000 -m 1 >/dev/null 2>&1 &
+    holder=$!
+    await "a client relays" 10 'ss -Hun | grep -q .' || return
+    sleep 2
+}
+
+let_go() {
+    kill "$holder" 2>/dev/null
+    wait "$holder" 2>/dev/null
+}
+
+install_it() {
+    section "install"
+    show systemctl --version '| head -1'
+    show systemd/install.sh ./turnserver
+    show systemd/install.sh ./turnserver '>/dev/null && echo again: fine'
+    show id turnserver
+    show ls -ld /usr/local/bin/turnserver /usr/local/lib/systemd/system/turnserver.service /etc/turnserver "$config"
+    show systemctl cat turnserver '| grep -E "^(# /|Type|ExecStart|User|WatchdogSec)"'
+    show install -m 0644 systemd/60-turnserver.sysctl.conf /etc/sysctl.d/60-turnserver.conf
+    # A container may not set what belongs to the host; what belongs to its own network it may.
+    show sysctl --system '| grep -A9 60-turnserver'
+    expect "relay ports are reserved" 'grep -q 49152-65535 /proc/sys/net/ipv4/ip_local_reserved_ports'
+}
+
+start() {
+    section "start"
+    ip address add "$host/24" dev lo
+    show systemctl enable --now turnserver
+    show systemctl status turnserver --no-pager
+    expect "it is active" systemctl is-active turnserver
+    expect "ready was said by the server" '[ "$(systemctl show -p Type --value turnserver)" = notify ]'
+    expect "it tells its status" 'systemctl show -p StatusText --value turnserver | grep -q .'
+    show ls -la /var/lib/turn
+    expect "state is its own alone" '[ "$(stat -c %a-%U /var/lib/turn)" = 700-turnserver ]'
+    show grep -E '"^(Uid|Groups|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):"' '/proc/$(pid)/status'
+    expect "no capability" 'grep -qx "CapEff:.0000000000000000" /proc/$(pid)/status'
+    show grep '"open files"' '/proc/$(pid)/limits'
+    show systemd-analyze security turnserver --no-pager '| tail -1'
+}
+
+relay() {
+    section "relay"
+    expect "coturn's client relays over UDP" relays
+    relays
+    expect "coturn's client relays over TCP" relays -t
+    show turnserver probe "'turn:$host:3478?transport=udp'" -u operator -W '"$(secret)"'
+    show systemctl show -p StatusText --value turnserver
+    show journalctl -u turnserver --no-pager -o short-iso -n 12
+}
+
+reload() {
+    section "reload"
+    hold
+    local before
+    before=$(pid)
+    sed -i 's/^#user-quota = .*/user-quota = 50/' "$config"
+    show systemctl reload turnserver
+    expect "the same process serves" '[ "$(pid)" = '"$before"' ] && systemctl is-active turnserver'
+    echo 'user-quotaa = 3' >>"$config"
+    show systemctl reload turnserver
+    sleep 1
+    expect "a broken file changes nothing" '[ "$(pid)" = '"$before"' ] && systemctl is-active turnserver'
+    expect "the journal says what is wrong" 'journalctl -u turnserver --no-pager -n 20 | grep -q user-quotaa'
+    sed -i '/^user-quotaa/d' "$config"
+    show systemctl reload turnserver
+    show journalctl -u turnserver --no-pager -o cat -n 8
+    expect "the client was not disturbed" kill -0 "$holder"
+    let_go
+}
+
+certificates() {
+    section "certificates, by certbot's hook"
+    sed "s/turn.example.org/first/" systemd/certbot-deploy-hook >/tmp/hook
+    chmod +x /tmp/hook
+    show RENEWED_LINEAGE=/opt/turnserver/first /tmp/hook
+    show ls -la /etc/turnserver/tls
+    sed -i 's|^#cert = .*|cert = "/etc/turnserver/tls/fullchain.pem"|; s|^#pkey = .*|pkey = "/etc/turnserver/tls/privkey.pem"|' \
+        "$config"
+    show systemctl restart turnserver
+    echo "$host turn.test" >>/etc/hosts
+    show turnserver probe turns:turn.test:5349 -u operator -W '"$(secret)"' --ca first/fullchain.pem
+    expect "TLS is served" turnserver probe turns:turn.test:5349 -u operator -W '"$(secret)"' --ca first/fullchain.pem
+    # The renewed one comes under the same name.
+    cp second/*.pem first/
+    show RENEWED_LINEAGE=/opt/turnserver/first /tmp/hook
+    await "the renewed certificate is served without a reload" 15 \
+        turnserver probe turns:turn.test:5349 -u operator -W '"$(secret)"' --ca second/fullchain.pem
+    show RENEWED_LINEAGE=/opt/turnserver/second /tmp/hook
+    expect "another certificate's renewal is left alone" cmp first/fullchain.pem /etc/turnserver/tls/fullchain.pem
+
+    section "certificates, by credentials"
+    install -d -m 0700 /etc/letsencrypt/live/turn.example.org
+    install -m 0600 second/*.pem /etc/letsencrypt/live/turn.example.org/
+    rm -r /etc/turnserver/tls
+    sed -i 's|^cert = .*|#cert|; s|^pkey = .*|#pkey|' "$config"
+    drop_in tls-credentials.conf
+    show systemctl restart turnserver
+    expect "TLS is served with a key of root's" \
+        turnserver probe turns:turn.test:5349 -u operator -W '"$(secret)"' --ca second/fullchain.pem
+    no_drop_in tls-credentials.conf
+}
+
+drop_in() {
+    show install -D -m 0644 "systemd/$1" "/etc/systemd/system/turnserver.service.d/$1"
+    systemctl daemon-reload
+}
+
+no_drop_in() {
+    rm "/etc/systemd/system/turnserver.service.d/$1"
+    systemctl daemon-reload
+}
+
+watchdog() {
+    section "watchdog"
+    systemctl restart turnserver
+    local before
+    before=$(pid)
+    # Longer than the watchdog, to see that it is fed.
+    sleep 25
+    expect "it is fed" '[ "$(pid)" = '"$before"' ]'
+    show kill -STOP '$(pid)'
+    await "a server that hangs is replaced" 40 '[ "$(pid)" != '"$before"' ] && systemctl is-active turnserver'
+    show systemctl show -p NRestarts turnserver
+    show journalctl -u turnserver --no-pager -o cat -n 30 '| grep -iE "watchdog|signal|restart"'
+    expect "it was the watchdog" 'journalctl -u turnserver --no-pager -n 40 | grep -qi "watchdog timeout"'
+    show kill -KILL '$(pid)'
+    await "one that was killed is replaced" 10 systemctl is-active turnserver
+    expect "and relays" relays
+}
+
+drain() {
+    section "drain"
+    hold
+    show systemctl kill -s USR1 turnserver
+    sleep 1
+    expect "it goes on serving" systemctl is-active turnserver
+    show systemctl show -p StatusText --value turnserver
+    show turnserver probe "'turn:$host:3478?transport=udp'" -u operator -W '"$(secret)"'
+    expect "new allocations are refused" '! turnserver probe turn:'"$host"':3478 -u operator -W "$(secret)"'
+    expect "the client of before is served" kill -0 "$holder"
+    let_go
+    # The client tells nobody that it went: its allocations end by themselves, after ten minutes at most.
+    show systemctl restart turnserver
+    turnserver probe "turn:$host:3478" -u operator -W "$(secret)" -n 200 >/tmp/probe 2>&1 &
+    local probe=$!
+    sleep 1
+    show systemctl kill -s USR1 turnserver
+    wait "$probe"
+    show tail -3 /tmp/probe
+    await "with the last allocation it ends" 20 '! systemctl is-active turnserver'
+    show systemctl show -p Result,ExecMainStatus,ActiveState turnserver
+    expect "with success, and is not started again" '[ "$(systemctl show -p ActiveState,Result --value turnserver | xargs)" = "success inactive" ]'
+    show journalctl -u turnserver --no-pager -o cat -n 8
+    show systemctl start turnserver
+}
+
+stop() {
+    section "stop"
+    hold
+    local began
+    began=$(date +%s%3N)
+    show systemctl stop turnserver
+    local took=$(($(date +%s%3N) - began))
+    expect "stopped within 5 s: $took ms" "[ $took -lt 5000 ]"
+    let_go
+    show systemctl show -p Result,ExecMainStatus,ActiveState turnserver
+    show journalctl -u turnserver --no-pager -o cat -n 6
+}
+
+sockets() {
+    section "inherited sockets"
+    show systemctl stop turnserver
+    show systemctl start turnserver.socket
+    show systemctl start turnserver
+    show systemctl status turnserver.socket --no-pager
+    show journalctl -u turnserver --no-pager -o cat -n 15
+    expect "they relay over UDP" relays
+    expect "they relay over TCP" relays -t
+    show systemctl stop turnserver.socket turnserver
+
+    section "ports below 1024"
+    drop_in low-ports.conf
+    sed -i 's/^#listening-port = .*/listening-port = 443/' "$config"
+    show systemctl start turnserver
+    expect "443 is served" turnserver probe "turn:$host:443?transport=tcp" -u operator -W '"$(secret)"'
+    show grep -E '"^Cap(Eff|Bnd|Amb):"' '/proc/$(pid)/status'
+    systemctl stop turnserver
+    no_drop_in low-ports.conf
+    sed -i 's/^listening-port = .*/#listening-port = 3478/' "$config"
+}
+
+refusals() {
+    section "a configuration that cannot be used"
+    echo 'listening-portt = 3' >>"$config"
+    show timeout 15 systemctl start turnserver
+    expect "the journal says what is wrong" 'journalctl -u turnserver --no-pager -n 20 | grep -q listening-portt'
+    show journalctl -u turnserver --no-pager -o cat -n 6
+    sed -i '/^listening-portt/d' "$config"
+    await "it comes back when that is repaired" 15 systemctl is-active turnserver
+    systemctl stop turnserver
+}
+
+for part in ${PARTS:-install_it start relay reload certificates watchdog drain stop sockets refusals}; do
+    "$part"
+done
+section "all as it should be, after $SECONDS s"
