@@ -2,7 +2,6 @@
 //! once, and what waits for a restart. Options say themselves which of the two it is (`reloadable`).
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
 use super::error::Place;
@@ -122,15 +121,6 @@ impl Change {
             _ => None,
         };
         Change { option: option.name, values }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.values {
-            Some((before, after)) => write!(f, "{}: {before:?}, then {after:?}", self.option),
-            None => f.write_str(self.option),
-        }
     }
 }
 

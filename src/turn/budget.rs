@@ -34,12 +34,15 @@ impl Refill {
         Refill { interval_nanos, tolerance_nanos: interval_nanos * u64::from(burst.max(1)) }
     }
 
-    /// Takes `count` from a bucket that is full at `full_at` and says when it is full then; none: it holds less. One that
-    /// was emptied while buckets filled more slowly is empty, and no more than that.
+    /// Takes `count` from a bucket that is full at `full_at` and says when it is full then; none: it holds less.
     pub fn take(&self, full_at: Mono, count: u32, now: Mono) -> Option<Mono> {
-        let empty = now.0 + self.tolerance_nanos;
-        let next = full_at.0.clamp(now.0, empty) + self.interval_nanos * u64::from(count);
-        (next <= empty).then_some(Mono(next))
+        let next = full_at.0.max(now.0) + self.interval_nanos * u64::from(count);
+        (next <= now.0 + self.tolerance_nanos).then_some(Mono(next))
+    }
+
+    /// When a bucket is full again that was emptied while buckets filled otherwise: no later than an empty one.
+    pub fn at_most_empty(&self, full_at: Mono, now: Mono) -> Mono {
+        full_at.min(Mono(now.0 + self.tolerance_nanos))
     }
 }
 
@@ -69,7 +72,11 @@ impl Budget {
     }
 
     /// The same table, whose buckets fill otherwise from now on.
-    pub(super) fn refilled(&self, refill: Refill) -> Budget {
+    pub(super) fn refilled(&self, refill: Refill, now: Mono) -> Budget {
+        for full_at in &*self.full_at {
+            let empty = refill.at_most_empty(Mono(u64::MAX), now);
+            full_at.fetch_min(empty.0, Ordering::Relaxed);
+        }
         Budget { full_at: Arc::clone(&self.full_at), refill, keys: self.keys.clone() }
     }
 

@@ -30,14 +30,14 @@ pub enum UsedUp {
 impl Budgets {
     /// Full ones; `keys` gives the seeds of their hashes.
     pub fn new(limits: &Limits, keys: impl FnMut() -> [u64; 4]) -> Budgets {
-        Budgets { answers: None, on_streams: None, failures: None }.changed(limits, keys)
+        Budgets { answers: None, on_streams: None, failures: None }.changed(limits, Mono(0), keys)
     }
 
-    /// The same under other limits: who has used up what a source gets is no better off for it. What was not bounded
-    /// before begins full.
-    pub fn changed(&self, limits: &Limits, mut keys: impl FnMut() -> [u64; 4]) -> Budgets {
+    /// The same under other limits: who has used up what a source gets has none now either. What was not bounded before
+    /// begins full.
+    pub fn changed(&self, limits: &Limits, now: Mono, mut keys: impl FnMut() -> [u64; 4]) -> Budgets {
         let mut filling = |held: &Option<Budget>, refill: Refill| match held {
-            Some(budget) => budget.refilled(refill),
+            Some(budget) => budget.refilled(refill, now),
             None => Budget::filling(refill, keys()),
         };
         let answers = limits.unauthorized.map(Refill::new);

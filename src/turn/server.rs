@@ -141,6 +141,9 @@ impl Server {
             }
         }
         self.in_turn = None;
+        if former.config.limits.new_peers_per_minute != self.settings.config.limits.new_peers_per_minute {
+            self.bound_new_peers(now.mono);
+        }
     }
 
     /// Has an allocation take from the buckets of the settings in force.

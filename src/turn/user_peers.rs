@@ -34,6 +34,14 @@ impl UserPeers {
         refill.take(full_at, count, now)
     }
 
+    /// Buckets fill otherwise from now on; none is emptier than empty.
+    pub(super) fn refill(&mut self, refill: Refill, now: Mono) {
+        self.full_at.retain(|_, full_at| {
+            *full_at = refill.at_most_empty(*full_at, now);
+            true
+        });
+    }
+
     /// Takes what [`UserPeers::would_give`] said. Where too many users wait for theirs to fill, a further one is not
     /// counted: its allocations still are, each by itself.
     pub(super) fn take(&mut self, customer: Customer, full_at: Mono, now: Mono) {

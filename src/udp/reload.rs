@@ -12,20 +12,26 @@ use super::build;
 use super::engine::{Engine, Secrets};
 use super::inbox::Letter;
 use super::listen::{StartError, refuse_circles, system};
+use crate::clock;
 use crate::config::{Config, Limits, Peers};
 use crate::rng;
 use crate::stream::{Loads, StreamSettings};
 use crate::turn::Settings;
-use crate::turn::budgets::Budgets;
 use crate::userdb::UserStore;
 
 /// A configuration that can take the place of the one in force.
-#[derive(Debug)]
 pub struct Prepared {
     settings: Settings,
-    budgets: Budgets,
+    /// Of the hashes of tables that begin with it.
+    seed: [u8; 32],
     /// As the interfaces are now.
     addresses: ListenAddresses,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
 }
 
 /// What an operator should know of a configuration that was taken over.
@@ -49,8 +55,6 @@ impl Engine {
         let addresses = ListenAddresses::discover(&config).map_err(system("cannot read the interfaces"))?;
         refuse_circles(&config, &self.addresses)?;
         let seed = rng::seed().map_err(|error| system("cannot read the system's randomness")(error.into()))?;
-        let mut rng = ChaCha12Rng::from_seed(seed);
-        let budgets = self.shared.budgets.load().changed(&config.limits, || build::keys(&mut rng));
         // Peers are judged by the addresses this host has now.
         let own = ListenAddresses { host: addresses.host.clone(), ..self.addresses.clone() };
         let (listeners, hooks) = (self.settings.listeners.clone(), self.settings.hooks);
@@ -61,15 +65,18 @@ impl Engine {
         };
         let (policy, nonces) = (made.policy, made.nonces);
         let settings = Settings { config, policy, nonces, bandwidth, ..Settings::clone(&self.settings) };
-        Ok(Prepared { settings, budgets, addresses })
+        Ok(Prepared { settings, seed, addresses })
     }
 
     /// Takes a configuration over, with its users. Live allocations go on; what it forbids them ends.
     pub fn apply(&mut self, prepared: Prepared, users: Arc<dyn UserStore>) -> Reloaded {
-        let Prepared { settings, budgets, addresses } = prepared;
+        let Prepared { settings, seed, addresses } = prepared;
+        let mut rng = ChaCha12Rng::from_seed(seed);
         let limits = &settings.config.limits;
         self.shared.users.change(users);
         self.shared.quotas.change(limits.user_quota, limits.total_quota);
+        let budgets = self.shared.budgets.load();
+        let budgets = budgets.changed(limits, clock::now().mono, || build::keys(&mut rng));
         self.shared.budgets.store(Arc::new(budgets));
         self.shared.streams.change(StreamSettings::from_config(&settings.config));
         // It may have begun to drain since the configuration was looked at.
@@ -103,11 +110,6 @@ impl Engine {
         let policy = self.settings.policy.with_lists(&peers);
         let config = Arc::new(Config { peers, ..Config::clone(&self.settings.config) });
         self.enforce(Settings { config, policy, ..Settings::clone(&self.settings) });
-    }
-
-    /// The configuration in force.
-    pub fn config(&self) -> &Config {
-        &self.settings.config
     }
 
     /// What became of every configuration that was to be taken over.

@@ -155,3 +155,16 @@ fn bytes_are_not_given_back_by_a_reload_that_changes_no_bandwidth() {
     stage.reload(&[("max-bps", "10000000"), ("user-quota", "50")]);
     assert_eq!(send_all(&mut client), 100, "another limit holds for live allocations as well");
 }
+
+/// The key of a user follows from the realm: who is told of another one makes another key, and is still the same user.
+#[test]
+fn a_live_allocation_outlives_a_change_of_the_realm() {
+    let stage = Stage::new(&[]);
+    let mut client = stage.alice();
+    client.relayed();
+    stage.reload(&[("realm", "\"other.example\"")]);
+    assert_eq!(client.refresh_once().code(), 438, "its nonce was for another realm");
+    assert_eq!(client.refresh(600).code(), 0);
+    let challenge = client.challenge().expect("it was told");
+    assert_eq!(challenge.0, b"other.example");
+}

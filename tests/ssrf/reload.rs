@@ -37,7 +37,7 @@ fn config(dir: &Path, certificate: &Certificate, profile: &str) -> Config {
     load_text(&text, Path::new("test.toml")).unwrap_or_else(|problems| panic!("{problems}")).config
 }
 
-/// The server inside this process: its configuration file cannot be read again yet.
+/// The server inside this process, which can be told of other lists alone.
 fn start(lab: &Lab, config: Config) -> Engine {
     let secrets = Secrets { nonce_key: [7; 32], previous_nonce_key: None };
     let certificates = Certificates::of(config.tls.clone().expect("a certificate")).expect("randomness");

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use turnserver::config::Rate;
+use turnserver::config::{Limits, Rate, load_text};
+use turnserver::turn::address::{LinkId, Transport};
 use turnserver::turn::budget::{Budget, prefix};
+use turnserver::turn::budgets::Budgets;
+use turnserver::turn::io::{ClientPath, Credit};
 use turnserver::turn::quota::{QuotaLease, Quotas};
 use turnserver::turn::time::Mono;
+
+use crate::world;
 
 const SECOND: u64 = 1_000_000_000;
 const USERS: [&[u8]; 3] = [b"alice", b"bob", b"carol"];
@@ -26,12 +32,18 @@ proptest! {
     fn a_lease_is_a_place_as_long_as_it_lives(
         user_max in 0..5_u32,
         total_max in 0..9_u32,
-        steps in prop::collection::vec((any::<bool>(), 0..4_usize, any::<prop::sample::Index>()), 1..80),
+        changes in prop::collection::vec((0..5_u32, 0..9_u32), 80),
+        steps in prop::collection::vec((0..5_u8, 0..4_usize, any::<prop::sample::Index>()), 1..80),
     ) {
         let quotas = Quotas::new(user_max, total_max);
+        let (mut user_max, mut total_max) = (user_max, total_max);
         let mut leases: Vec<(usize, QuotaLease)> = Vec::new();
-        for (is_acquire, who, which) in steps {
-            if is_acquire {
+        for ((what, who, which), change) in steps.into_iter().zip(changes) {
+            if what == 0 {
+                // Other bounds: those who are there stay, and count.
+                (user_max, total_max) = change;
+                quotas.change(user_max, total_max);
+            } else if what < 3 {
                 let held = leases.iter().filter(|(holder, _)| *holder == who).count() as u32;
                 let has_place = user(who).is_none() || user_max == 0 || held < user_max;
                 let expected = has_place && (total_max == 0 || (leases.len() as u32) < total_max);
@@ -169,4 +181,36 @@ fn the_budget_of_many_sources_is_bounded_by_its_table() {
             .or_default() += 1;
     }
     assert!(served[&true] <= 4096, "{served:?}");
+}
+
+// Other rates while the server runs: nobody is better off for them but by the rates, and nobody is punished for the past.
+#[test]
+fn other_rates_keep_what_was_used_up() {
+    let limits = load_text("realm = \"r\"", Path::new("t.toml")).expect("a good configuration").config.limits;
+    let with = |rate: Option<(u32, u32)>, auth_failures_per_minute: u32| {
+        let unauthorized = rate.map(|(per_sec, burst)| Rate { per_sec, burst });
+        Limits { unauthorized, auth_failures_per_minute, ..limits.clone() }
+    };
+    let tuple = world::tuple(Transport::Udp, "203.0.113.5:4000");
+    let to = ClientPath { tuple, link: LinkId(0) };
+    let answered = |budgets: &Budgets, now: Mono| {
+        (0..2_000).take_while(|_| budgets.take(&to, Credit::Unauthenticated, now).is_ok()).count()
+    };
+    let slow = Budgets::new(&with(Some((1, 500)), 0), || [1, 2, 3, 4]);
+    let now = Mono(7 * SECOND);
+    assert_eq!(answered(&slow, now), 500);
+    let same = slow.changed(&with(Some((1, 500)), 20), now, || [5, 6, 7, 8]);
+    assert_eq!(answered(&same, now), 0, "what was used up stays used up");
+    let quick = same.changed(&with(Some((100, 100)), 20), now, || [5, 6, 7, 8]);
+    assert_eq!(answered(&quick, now), 0);
+    assert_eq!(answered(&quick, Mono(8 * SECOND)), 100, "and comes back as fast as the new rate says, not the old one");
+    let none = quick.changed(&with(None, 20), now, || [5, 6, 7, 8]);
+    assert_eq!(answered(&none, now), 2_000);
+    let anew = none.changed(&with(Some((10, 10)), 20), now, || [5, 6, 7, 8]);
+    assert_eq!(answered(&anew, now), 10, "what was not bounded begins full");
+
+    let guesses =
+        |budgets: &Budgets| (0..100).take_while(|_| budgets.take(&to, Credit::Failed { name: 7 }, now).is_ok()).count();
+    assert_eq!(guesses(&none), 20);
+    assert_eq!(guesses(&none.changed(&with(None, 20), now, || [5, 6, 7, 8])), 0, "a reload gives no guesses");
 }

@@ -64,8 +64,19 @@ pub(crate) fn try_connect(
     server: SocketAddr,
     certificate: &Certificate,
 ) -> Option<StreamOwned<ClientConnection, TcpStream>> {
+    let stream = try_connect_to_any(server, &[certificate])?;
+    (stream.conn.peer_certificates().and_then(<[_]>::first) == Some(&certificate.der)).then_some(stream)
+}
+
+/// Connects and shakes hands; none when the server shows none of `certificates`, or does not shake hands.
+pub(crate) fn try_connect_to_any(
+    server: SocketAddr,
+    certificates: &[&Certificate],
+) -> Option<StreamOwned<ClientConnection, TcpStream>> {
     let mut roots = RootCertStore::empty();
-    roots.add(certificate.der.clone()).expect("a certificate of our own");
+    for certificate in certificates {
+        roots.add(certificate.der.clone()).expect("a certificate of our own");
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = versions.expect("ring has them").with_root_certificates(roots).with_no_client_auth();
@@ -77,6 +88,5 @@ pub(crate) fn try_connect(
     while connection.is_handshaking() {
         connection.complete_io(&mut stream).ok()?;
     }
-    let shown = connection.peer_certificates().and_then(<[_]>::first);
-    (shown == Some(&certificate.der)).then(|| StreamOwned::new(connection, stream))
+    Some(StreamOwned::new(connection, stream))
 }

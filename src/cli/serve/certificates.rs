@@ -88,6 +88,10 @@ impl Watch {
 
     fn read_again(&mut self, certificates: &Certificates, stamps: Stamps) {
         let result = certificates.reload();
+        if result.is_err() && stamps != Stamps::of(certificates.files().as_ref()) {
+            // Somebody is at them: a later look tells what comes of that.
+            return;
+        }
         match self.note(certificates, stamps, &result) {
             Some(error) => warn!("the certificates stay as they are: {error}"),
             None if result.is_ok() => info!("certificates read again"),

@@ -101,7 +101,7 @@ impl Reloader {
         }
         (self.in_force, self.secrets) = (in_force, secrets);
         if let Some(file) = &loaded.file {
-            warn_readable(file, engine.config());
+            warn_readable(file, &loaded.config);
         }
         loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
         for Change { option, values } in &changed {
