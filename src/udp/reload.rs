@@ -112,6 +112,11 @@ impl Engine {
         self.enforce(Settings { config, policy, ..Settings::clone(&self.settings) });
     }
 
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.settings.config
+    }
+
     /// What became of every configuration that was to be taken over.
     pub fn reloads(&self) -> &Loads {
         &self.shared.reloads

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use rustix::process::Signal;
 use turnserver::config::options::{self, Category};
 
 use crate::looks;
@@ -123,9 +124,32 @@ const WAITING: Values<'static> = &[
     ("profile", "\"default\""),
     ("relay-threads", "2"),
     ("pidfile", "\"other.pid\""),
+    ("proc-user", "\"nobody\""),
+    ("proc-group", "\"nogroup\""),
+    ("daemon", "true"),
     ("verbose", "true"),
     ("Verbose", "true"),
 ];
+
+/// Options of a server that ends, so that there is no looking twice.
+const ENDING: [(&str, &str); 2] = [("drain-timeout", "1"), ("drain-min-allocations", "1")];
+
+#[test]
+fn a_drain_goes_by_the_configuration_that_is_read_meanwhile() {
+    for (option, value) in ENDING {
+        let mut stage = Stage::new(&[("drain-timeout", "0")]);
+        let mut alice = stage.alice();
+        alice.relayed();
+        stage.server.signal(Signal::USR1);
+        assert!(stage.server.log.find(&["draining"]).is_some());
+        stage.reload(&[("drain-timeout", "0"), ("user-quota", "5")]);
+        assert_eq!(alice.refresh(600).code(), 0, "it goes on as long as it takes");
+        assert_eq!(stage.bob().allocate().code(), 403, "a reload does not end a drain");
+        let text = stage.text(&[("drain-timeout", "0"), (option, value)]);
+        assert!(stage.try_reload(&text));
+        assert!(stage.server.end().success(), "{option}");
+    }
+}
 
 fn show(option: &str) {
     let case = CASES.iter().find(|case| case.option == option).expect("it stands in the list");
@@ -176,9 +200,10 @@ fn every_option_is_here() {
     let changed: BTreeSet<&str> = CASES.iter().map(|case| case.option).collect();
     let waiting: BTreeSet<&str> = WAITING.iter().map(|(option, _)| *option).collect();
     for option in options::all() {
+        let ends = ENDING.iter().any(|(name, _)| *name == option.name);
         let is_here = match option.category {
             Category::Later => !option.reloadable,
-            _ if option.reloadable => changed.contains(option.name),
+            _ if option.reloadable => changed.contains(option.name) || ends,
             _ => waiting.contains(option.name),
         };
         assert!(is_here, "show what a reload makes of {}, as its definition says", option.name);

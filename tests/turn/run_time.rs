@@ -90,3 +90,23 @@ fn what_is_taken_over_obeys_the_rules_in_force() {
     client.send_to(sock(OTHER), b"to the other one");
     assert_eq!(other.received().len(), 1);
 }
+
+/// Another rate of new peers is in force for those who had used up the former one, which would have them wait for an hour.
+#[test]
+fn who_used_up_the_new_peers_waits_as_long_as_the_new_rate_says() {
+    let lines = |rate: u32| format!("new-peers-per-minute = {rate}");
+    let world = Setup::with(Profile::Default, &lines(1)).build();
+    let client = world.client();
+    client.allocate().expect("an allocation");
+    let peer = |index: u32| sock(&format!("198.51.{}.{}:5000", 90 + index / 256, index % 256));
+    let granted = |from: u32| (from..from + 200).take_while(|index| client.permit(&[peer(*index)]) == 200).count();
+    assert_eq!(granted(0), 64);
+    world.reload(&Setup::with(Profile::Default, &lines(1)));
+    assert_eq!(granted(200), 0, "a reload gives nobody peers");
+    world.reload(&Setup::with(Profile::Default, &lines(60)));
+    assert_eq!(granted(400), 0);
+    world.advance(10);
+    assert_eq!(granted(600), 10, "one a second");
+    world.reload(&Setup::with(Profile::Default, &lines(0)));
+    assert_eq!(granted(1000), 256 - 64 - 10, "no bound but that of permissions");
+}
