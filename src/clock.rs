@@ -1,5 +1,7 @@
 //! The only caller of the system's clocks.
 
+use std::time::Duration;
+
 use crate::turn::time::{Mono, Now, UnixTime};
 
 /// Both clocks, read together. CLOCK_MONOTONIC counts the same for every process of one boot, so deadlines survive a
@@ -11,4 +13,10 @@ pub fn now() -> Now {
         mono: Mono(mono.tv_sec as u64 * 1_000_000_000 + mono.tv_nsec as u64),
         wall: UnixTime(u64::try_from(wall.tv_sec).unwrap_or(0)),
     }
+}
+
+/// CPU time that all threads of this process have used.
+pub fn cpu() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
 }

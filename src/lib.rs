@@ -15,6 +15,8 @@ pub mod stream;
 
 pub mod udp;
 
+pub mod admin;
+
 pub mod clock;
 pub mod poll;
 pub mod rng;

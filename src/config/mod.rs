@@ -8,6 +8,7 @@ mod auth;
 pub mod error;
 mod load;
 mod log;
+mod metrics;
 pub mod options;
 pub mod profile;
 pub mod raw;
@@ -26,6 +27,7 @@ pub use auth::{Auth, AuthMode, RawKeys, User, UserSecret};
 pub use error::{Problem, Problems, Warning};
 pub use load::{Loaded, SEARCH, load, load_searching, load_text};
 pub use log::Log;
+pub use metrics::Metrics;
 pub use profile::Profile;
 pub use redirect::Redirect;
 pub use reload::{Change, InForce, Update};
@@ -54,6 +56,8 @@ pub struct Config {
     pub protocol: Protocol,
     /// The log.
     pub log: Log,
+    /// Metrics and health; none: they are not shown.
+    pub metrics: Option<Metrics>,
     /// The process around the server.
     pub process: Process,
 }

@@ -139,6 +139,13 @@ pub(super) struct Raw {
     pub(super) software_attribute: Placed<bool>,
     pub(super) include_reason_string: Option<Placed<bool>>,
 
+    pub(super) prometheus: Placed<bool>,
+    pub(super) prometheus_address: Option<Placed<IpAddr>>,
+    pub(super) prometheus_port: Placed<u16>,
+    pub(super) prometheus_path: Placed<String>,
+    pub(super) prometheus_username_labels: Placed<bool>,
+    pub(super) prometheus_tls: Placed<bool>,
+
     pub(super) relay_threads: Option<Placed<u16>>,
     pub(super) verbosity: u8,
     pub(super) pidfile: Option<Placed<PathBuf>>,

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
+use std::ops::{Add, RangeInclusive};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -36,6 +36,15 @@ pub struct PortCounts {
     pub resting: usize,
     /// Nobody has them.
     pub free: usize,
+}
+
+impl Add for PortCounts {
+    type Output = PortCounts;
+
+    fn add(self, other: PortCounts) -> PortCounts {
+        let PortCounts { in_use, resting, free } = other;
+        PortCounts { in_use: self.in_use + in_use, resting: self.resting + resting, free: self.free + free }
+    }
 }
 
 /// The ports of one relay address.

@@ -131,7 +131,8 @@ pub(super) fn settings(
     listeners: Vec<SocketAddr>,
     hooks: Hooks,
 ) -> Settings {
-    let services = vec![config.listen.port, config.listen.tls_port];
+    let metrics = config.metrics.as_ref().map(|metrics| metrics.port);
+    let services = [config.listen.port, config.listen.tls_port].into_iter().chain(metrics).collect();
     let mut own = OwnNet::new(services, config.relay.ports.clone());
     own.add(addresses.host.iter().chain(&addresses.listen).copied());
     addresses.relay.iter().for_each(|local| own.add_relay(*local, &config.relay.external));

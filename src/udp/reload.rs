@@ -51,7 +51,12 @@ impl Engine {
     /// It sends clients in circles, or the system gives no randomness or does not tell its interfaces.
     pub fn prepare(&self, config: Config, secrets: &Secrets) -> Result<Prepared, StartError> {
         let held = &self.settings.config;
-        let config = Arc::new(Config { listen: held.listen.clone(), relay: held.relay.clone(), ..config });
+        let config = Arc::new(Config {
+            listen: held.listen.clone(),
+            relay: held.relay.clone(),
+            metrics: held.metrics.clone(),
+            ..config
+        });
         let addresses = ListenAddresses::discover(&config).map_err(system("cannot read the interfaces"))?;
         refuse_circles(&config, &self.addresses)?;
         let seed = rng::seed().map_err(|error| system("cannot read the system's randomness")(error.into()))?;

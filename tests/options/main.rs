@@ -11,6 +11,7 @@ mod command_line;
 mod later;
 mod limits;
 mod listen;
+mod metrics;
 mod peers;
 mod process;
 mod protocol;
@@ -117,6 +118,14 @@ options! {
     "fingerprint" => protocol::fingerprint_is_on_every_message,
     "software-attribute" => protocol::the_software_is_named,
     "include-reason-string" => protocol::errors_have_a_phrase,
+    "prometheus" => metrics::metrics_are_shown_or_not,
+    "prometheus-address" => metrics::metrics_are_shown_on_the_address,
+    "prometheus-port" => metrics::metrics_are_shown_on_the_port,
+    "prometheus-path" => metrics::metrics_are_shown_under_the_path,
+    "prometheus-username-labels" => metrics::labels_that_clients_multiply_are_refused,
+    "prometheus-tls" => metrics::metrics_that_should_have_tls_stay_on_loopback,
+    "prometheus-cert" => metrics::prometheus_cert_is_taken,
+    "prometheus-key" => metrics::prometheus_key_is_taken,
     "profile" => process::a_profile_is_a_set_of_defaults,
     "relay-threads" => process::so_many_threads_relay,
     "verbose" => process::verbose_logs_sessions,

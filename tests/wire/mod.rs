@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports, reason = "each suite uses the part that concerns it")]
 
 mod client;
+pub(crate) mod http;
 mod link;
 mod log;
 mod memory;

@@ -1,5 +1,6 @@
 //! `turnserver`: read the configuration, start the engine, wait for signals.
 
+mod admin;
 mod certificates;
 mod daemon;
 mod drain;
@@ -107,6 +108,7 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let users = Arc::new(Users::new(&config.auth));
     let (certificates, certificate_watch) = certificates::Watch::start(&config)?;
+    let admin = admin::bind(&config)?;
     let bound = Bound::new(Arc::clone(&config), &secrets, certificates, users, Hooks::default(), inherited)?;
     let pidfile = config.process.pidfile.as_deref().filter(|path| pidfile::write(path));
     if let Some(identity) = identity {
@@ -114,6 +116,9 @@ fn serve_until_stopped(start: Start) -> Result<()> {
         privileges::warn_unreadable(read_again(&config, file.as_deref()));
     }
     let mut engine = bound.start()?;
+    if let Some(admin) = admin {
+        admin::serve(&runtime, admin, &config, &engine)?;
+    }
     let watchdog = sd_notify::watchdog_enabled().filter(|_| notifier.is_heard());
     let watch = Watch::start(engine.pulse(), engine.readings(), notifier.clone(), watchdog)?;
     say_that_it_listens(&config, &engine);

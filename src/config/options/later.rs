@@ -15,6 +15,18 @@ const LATER: Definition = Definition {
 
 pub(super) static OPTIONS: &[Definition] = &[
     Definition { name: "no-cli", doc: "There is no console that could be turned off.", ..LATER },
+    Definition {
+        name: "prometheus-cert",
+        kind: Kind::Text("FILE"),
+        doc: "Metrics are not served over TLS yet.",
+        ..LATER
+    },
+    Definition {
+        name: "prometheus-key",
+        kind: Kind::Text("FILE"),
+        doc: "Metrics are not served over TLS yet.",
+        ..LATER
+    },
     Definition { name: "no-dtls", doc: "There is no DTLS listener that could be turned off.", ..LATER },
     Definition {
         name: "log-file",

@@ -2,6 +2,7 @@
 //! everything at once; a value that was refused before is never also reported as missing.
 
 mod auth;
+mod metrics;
 mod redirect;
 mod relay;
 
@@ -40,6 +41,7 @@ pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
     say_what_comes_later(raw, &mut found);
     let tls = tls(raw, &mut found);
     let listen = listen(raw, tls.is_some(), &mut found);
+    let metrics = metrics::metrics(raw, &listen, tls.is_some(), &mut found);
     let relay = relay::relay(raw, &mut found);
     let redirect = redirect::redirect(raw, &listen, tls.is_some(), &relay.external, &mut found);
     let mut peers = peers(raw, &rules, &mut found);
@@ -59,6 +61,7 @@ pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
         redirect,
         protocol: protocol(raw, &rules),
         log: log(raw),
+        metrics,
         process: process(raw),
     };
     (config, found)

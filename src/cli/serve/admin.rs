@@ -1,0 +1,63 @@
+//! Metrics and health: their socket, and the task that serves them.
+
+use anyhow::{Context, Result};
+use tokio::runtime::Runtime;
+use tracing::{error, info, warn};
+
+use crate::admin::{Admin, Bound, Health, Metrics};
+use crate::config::{self, Config};
+use crate::udp::Engine;
+
+/// Binds the socket, if metrics are shown. Another server on this host may have the default place; the server then goes on
+/// without. As coturn, profile coturn never fails for want of it.
+///
+/// # Errors
+/// A place that was asked for cannot be bound.
+pub(super) fn bind(config: &Config) -> Result<Option<Bound>> {
+    let Some(metrics) = &config.metrics else { return Ok(None) };
+    match Bound::bind(metrics) {
+        Ok(bound) => Ok(Some(bound)),
+        Err(error) if metrics.required => Err(error).with_context(|| {
+            format!(
+                "metrics cannot be shown on {}: choose another prometheus-address or prometheus-port",
+                place(metrics)
+            )
+        }),
+        Err(error) => {
+            warn!(
+                place = place(metrics),
+                %error,
+                "metrics and health are not shown; give this server a prometheus-port of its own, or prometheus=false"
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// Serves on the runtime's thread until the runtime ends.
+///
+/// # Errors
+/// Two metrics have one name: our bug.
+pub(super) fn serve(runtime: &Runtime, bound: Bound, config: &Config, engine: &Engine) -> Result<()> {
+    let health = Health::new(engine.readings(), engine.pulse());
+    // What else is counted outside of the engine is added here, each by a function that tells its families.
+    let metrics = Metrics::new(config, &health)?;
+    let address = bound.address()?;
+    let path = config.metrics.as_ref().map_or("", |metrics| metrics.path.as_str());
+    info!(%address, path, "metrics and health are shown");
+    if !address.ip().is_loopback() {
+        warn!(%address, "metrics are shown to whoever reaches this address; let a firewall keep strangers out");
+    }
+    let serving = Admin::new(health, metrics).serve(bound);
+    runtime.spawn(async {
+        if let Err(error) = serving.await {
+            error!(%error, "metrics and health are not shown any more");
+        }
+    });
+    Ok(())
+}
+
+fn place(metrics: &config::Metrics) -> String {
+    let ip = metrics.ip.map_or("every address".to_owned(), |ip| ip.to_string());
+    format!("{ip} port {}", metrics.port)
+}
