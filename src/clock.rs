@@ -20,3 +20,9 @@ pub fn cpu() -> Duration {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
 }
+
+/// The time since 1970, for people: lines of the log tell milliseconds.
+pub fn since_epoch() -> Duration {
+    let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Duration::new(u64::try_from(wall.tv_sec).unwrap_or(0), u32::try_from(wall.tv_nsec).unwrap_or(0))
+}

@@ -26,7 +26,7 @@ pub use args::{Command, Serve, parse_command_line};
 pub use auth::{Auth, AuthMode, RawKeys, User, UserSecret};
 pub use error::{Problem, Problems, Warning};
 pub use load::{Loaded, SEARCH, load, load_searching, load_text};
-pub use log::Log;
+pub use log::{Facility, Log, LogFormat, LogLevel, LogTarget, SyslogFacility, Timestamps};
 pub use metrics::Metrics;
 pub use profile::Profile;
 pub use redirect::Redirect;

@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 
 use super::error::Place;
 use super::options::{self, Definition, Preset};
-use super::{ExternalPair, IpRange, Problem, Profile, User};
+use super::{ExternalPair, IpRange, LogFormat, LogLevel, Problem, Profile, SyslogFacility, User};
 
 /// A value as a surface hands it over.
 #[derive(Clone, PartialEq)]
@@ -148,6 +148,16 @@ pub(super) struct Raw {
 
     pub(super) relay_threads: Option<Placed<u16>>,
     pub(super) verbosity: u8,
+    pub(super) log_min_level: Option<LogLevel>,
+    pub(super) log_file: Option<Placed<PathBuf>>,
+    pub(super) simple_log: Placed<bool>,
+    pub(super) no_stdout_log: Placed<bool>,
+    pub(super) syslog: Placed<bool>,
+    pub(super) syslog_facility: Option<Placed<SyslogFacility>>,
+    pub(super) log_format: LogFormat,
+    pub(super) new_log_timestamp: Placed<bool>,
+    pub(super) log_timestamp_format: Option<Placed<String>>,
+    pub(super) log_binding: bool,
     pub(super) pidfile: Option<Placed<PathBuf>>,
     pub(super) proc_user: Option<Placed<String>>,
     pub(super) proc_group: Option<Placed<String>>,

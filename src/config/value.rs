@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::error::{Place, nearest};
 use super::options::Kind;
 use super::raw::{ExternalForm, Placed, Setting, Value};
-use super::{ExternalPair, IpRange, Problem, Profile, RawKeys, User, UserSecret};
+use super::{ExternalPair, Facility, IpRange, Problem, Profile, RawKeys, SyslogFacility, User, UserSecret};
 
 impl Setting {
     /// `value` with the place of this setting.
@@ -117,6 +117,26 @@ impl Setting {
                 Some(near) => problem.hint(format!("did you mean {near}?")),
                 None => problem,
             }
+        })
+    }
+
+    /// One of a few words, in any case.
+    pub(super) fn one_of<T>(&self, names: &[&str], parse: impl Fn(&str) -> Option<T>) -> Result<T, Problem> {
+        let name = self.text()?.to_ascii_lowercase();
+        parse(&name).ok_or_else(|| {
+            let problem = self.refuse(names.join(", "));
+            match nearest(&name, names.iter().copied()) {
+                Some(near) => problem.hint(format!("did you mean {near}?")),
+                None => problem,
+            }
+        })
+    }
+
+    pub(super) fn facility(&self) -> Result<SyslogFacility, Problem> {
+        let parsed = self.filled()?.parse::<Facility>();
+        parsed.map(SyslogFacility).map_err(|()| {
+            self.refuse("a facility of the system's log")
+                .hint("LOG_DAEMON, LOG_USER, LOG_AUTH or LOG_LOCAL0 to LOG_LOCAL7")
         })
     }
 

@@ -10,6 +10,8 @@ use super::handshake::HandshakePool;
 use super::limits::HANDSHAKE_THREADS;
 use super::tls::Certificates;
 use crate::config::Config;
+use crate::turn::budget::Refill;
+use crate::turn::ration::Ration;
 
 /// What all workers share about streams. Nothing here is touched once per message.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub struct StreamShared {
     pub(super) gate: Arc<Gate>,
     pub(super) certificates: Certificates,
     pub(super) handshakes: HandshakePool,
+    /// Lines about connections that ended, at the level debug.
+    pub(super) endings: Ration,
 }
 
 /// What the configuration says about streams.
@@ -59,6 +63,7 @@ impl StreamShared {
             gate: Arc::new(Gate::new(unallocated_max, seed)),
             certificates,
             handshakes: HandshakePool::new(HANDSHAKE_THREADS)?,
+            endings: Ration::filling(Refill::per_minute(30, 30)),
         })
     }
 

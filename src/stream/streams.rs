@@ -272,8 +272,12 @@ impl Streams {
             self.closed.push_back(path.tuple);
         }
         self.tally.count_closed(reason);
-        let transport = connection.transport().map_or("unknown", Transport::name);
-        debug!(client = %connection.client, server = %connection.server, transport, %reason, "connection closed");
+        if tracing::enabled!(tracing::Level::DEBUG)
+            && let Some(suppressed) = self.shared.endings.take(now)
+        {
+            let transport = connection.transport().map_or("unknown", Transport::name);
+            debug!(client = %connection.client, server = %connection.server, transport, %reason, suppressed, "connection closed");
+        }
     }
 
     fn schedule(&mut self, id: StreamId) {

@@ -33,6 +33,7 @@ pub mod permission;
 pub mod policy;
 pub mod ports;
 pub mod quota;
+pub mod ration;
 mod redirect;
 mod request;
 mod server;

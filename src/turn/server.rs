@@ -161,9 +161,18 @@ impl Server {
 
     /// The server ends, and every allocation with it.
     pub fn handle_stop(&mut self, now: Now) {
+        self.end_all(now, EndReason::Stopped);
+    }
+
+    /// The server failed, and begins anew without its allocations.
+    pub fn handle_break_off(&mut self, now: Now) {
+        self.end_all(now, EndReason::Fault);
+    }
+
+    fn end_all(&mut self, now: Now, reason: EndReason) {
         for id in self.allocations.ids() {
             self.in_turn = Some(Turn::Allocation(id));
-            self.end(id, now, EndReason::Stopped);
+            self.end(id, now, reason);
         }
         self.in_turn = None;
     }

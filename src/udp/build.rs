@@ -19,6 +19,7 @@ use super::inherited::Sockets;
 use super::journal::Journal;
 use super::listen::{StartError, system};
 use super::places::StreamPlaces;
+use super::rations::Rations;
 use super::shared::Shared;
 use super::socket::Listener;
 use super::sys::Arena;
@@ -89,13 +90,13 @@ impl Lasting {
             fault_at: None,
             places: StreamPlaces::new(keys(&mut rng)),
             streams: Streams::new(Arc::clone(&shared.streams), Arc::new(move || waker.wake()), now.mono),
+            journal: Journal::new(id, Arc::clone(&shared)),
             shared,
             listeners,
             acceptors,
             wake,
             inbox,
             stop,
-            journal: Journal::new(id, keys(&mut rng)),
             rng,
             poller: Poller::new()?,
             relays: Default::default(),
@@ -166,7 +167,7 @@ pub(super) fn share(
         Arc::clone(settings),
         RelayAddresses::new(ports.collect()),
         addresses.default_routes.clone(),
-        Budgets::new(&config.limits, || keys(rng)),
+        (Budgets::new(&config.limits, || keys(rng)), Rations::new(|| keys(rng))),
         users,
         Arc::clone(streams),
         DescriptorBudget::new(descriptors.allocated_max),

@@ -64,6 +64,7 @@ impl Worker {
             Verdict::Drop(_) => {}
             Verdict::Respond(credit) => {
                 if let Path::Client(path) = path {
+                    self.note_binding(now, &path, slot);
                     self.respond(now, &path, credit);
                 }
             }
@@ -85,6 +86,13 @@ impl Worker {
                 };
                 self.counters.relayed(leg, transport, 1, forward.range.as_range().len());
             }
+        }
+    }
+
+    /// RFC 8489 section 5: a Binding request begins with 0x0001.
+    fn note_binding(&self, now: Now, path: &ClientPath, slot: usize) {
+        if self.arena.datagram(slot).starts_with(&[0, 1]) && self.server.settings().config.log.bindings {
+            self.journal.write_binding(now, path);
         }
     }
 

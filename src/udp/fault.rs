@@ -15,7 +15,7 @@ use crate::stream::StreamId;
 use crate::turn::fault::Concern;
 use crate::turn::io::Direction;
 use crate::turn::time::{Mono, Now};
-use crate::turn::{Census, Path, Server};
+use crate::turn::{Census, Output, Path, Server};
 
 /// A second panic within this time, and the worker begins anew with an empty core.
 const TWICE: Duration = Duration::from_secs(60);
@@ -65,7 +65,7 @@ impl Worker {
         self.fault_at = Some(now.mono);
         self.counters.fault();
         self.is_told_wrong = true;
-        error!(?concerned, "the core panicked; this is a bug of the server");
+        self.journal.write_fault(now, concerned);
         let mended = !is_second
             && guarded(&mut self.server, |server| match concerned {
                 Concerned::Datagram(path) => {
@@ -110,7 +110,9 @@ impl Worker {
 
     /// Ends every session of this worker, and of no other.
     fn restart_core(&mut self, now: Now) {
-        error!(worker = self.id.0, "the worker begins anew without its allocations");
+        if self.shared.rations.faults.take(now.mono).is_some() {
+            error!(worker = self.id.0, "the worker begins anew without its allocations");
+        }
         self.streams.close_all(now.mono);
         while self.streams.poll_closed().is_some() {}
         self.give_all_back(now);
@@ -135,8 +137,25 @@ impl Worker {
         Lasting { id, shared, listeners, acceptors, wake, inbox, stop, rng, counters }
     }
 
+    /// Tells of every allocation that ends with the core, as far as it still knows them.
+    fn tell_ended(&mut self, now: Now) {
+        // Once more for those behind one that makes it panic again.
+        for _ in 0..3 {
+            if guarded(&mut self.server, |server| server.handle_break_off(now)).is_ok() {
+                break;
+            }
+        }
+        while let Ok(Some(output)) = guarded(&mut self.server, Server::poll_output) {
+            if let Output::Event(event) = output {
+                self.count_event(&event);
+                self.journal.write(now, &event, &self.server.settings().config.auth.realm);
+            }
+        }
+    }
+
     /// Gives back what this worker has of what all share: ports, descriptors, places in the quotas, reservations.
     fn give_all_back(&mut self, now: Now) {
+        self.tell_ended(now);
         self.places.give_back_all(&self.shared.descriptors);
         self.relays.close_all(&self.shared, now.mono);
         self.shared.reserved_by(self.id).into_iter().for_each(|token| self.shared.release(token, now.mono));

@@ -23,6 +23,7 @@ mod open;
 mod outputs;
 mod places;
 mod pulse;
+mod rations;
 mod readings;
 mod relays;
 mod reload;

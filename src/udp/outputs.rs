@@ -87,7 +87,7 @@ impl Worker {
             Output::Event(event) => {
                 self.count_event(&event);
                 self.note_allocation(now, &event);
-                self.journal.write(now, &event);
+                self.journal.write(now, &event, &self.server.settings().config.auth.realm);
             }
             Output::LookUpUser(_) | Output::OpenRelay(_) | Output::Claim(_) => {}
         }
@@ -117,7 +117,7 @@ impl Worker {
         }
     }
 
-    fn count_event(&self, event: &Event) {
+    pub(super) fn count_event(&self, event: &Event) {
         match event {
             Event::AllocationCreated { path, .. } => self.counters.allocation_created(path.tuple.transport),
             Event::AllocationEnded { path, reason, .. } => {

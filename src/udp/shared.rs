@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::checks::DescriptorBudget;
+use super::rations::Rations;
 use super::relays::RelaySocket;
 use crate::stream::{Loads, StreamShared};
 use crate::turn::Settings;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) default_routes: Vec<IpAddr>,
     pub(super) quotas: Arc<Quotas>,
     pub(super) budgets: ArcSwap<Budgets>,
+    /// Lines of the log.
+    pub(super) rations: Rations,
     pub(super) users: CurrentUsers,
     pub(super) streams: Arc<StreamShared>,
     /// What is left for relay sockets and for the streams of clients with an allocation.
@@ -52,7 +55,7 @@ impl Shared {
         settings: Arc<Settings>,
         relays: RelayAddresses,
         default_routes: Vec<IpAddr>,
-        budgets: Budgets,
+        (budgets, rations): (Budgets, Rations),
         users: Arc<dyn UserStore>,
         streams: Arc<StreamShared>,
         descriptors: DescriptorBudget,
@@ -66,6 +69,7 @@ impl Shared {
             default_routes,
             quotas,
             budgets: ArcSwap::from_pointee(budgets),
+            rations,
             users: CurrentUsers::new(users),
             streams,
             descriptors,

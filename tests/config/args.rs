@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use turnserver::config::args::FileChoice;
-use turnserver::config::{AuthMode, Command, Profile, load_searching, parse_command_line};
+use turnserver::config::{AuthMode, Command, LogLevel, Profile, load_searching, parse_command_line};
 
 use crate::{config, count, file_choice, load_line, parse, problems, serve, warnings};
 
@@ -37,15 +37,15 @@ fn the_last_scalar_wins() {
     assert_eq!(config("-p 1 --listening-port=2 -p3").listen.port, 3);
     assert!(config("--no-udp --no-udp=false").listen.udp);
     assert!(!config("--no-udp=off --no-udp").listen.udp);
-    assert_eq!(config("-V -v").log.verbosity, 2);
-    assert_eq!(config("-V --verbose=off -v").log.verbosity, 1);
-    assert_eq!(config("-v --Verbose=n").log.verbosity, 0);
+    assert_eq!(config("-V -v").log.level, LogLevel::Trace);
+    assert_eq!(config("-V --verbose=off -v").log.level, LogLevel::Debug);
+    assert_eq!(config("-v --Verbose=n").log.level, LogLevel::Info);
 }
 
 #[test]
 fn flags_bundle() {
     let loaded = load_line("-vn").unwrap();
-    assert_eq!((loaded.config.log.verbosity, loaded.file), (1, None));
+    assert_eq!((loaded.config.log.level, loaded.file), (LogLevel::Debug, None));
     assert_eq!(file_choice("-vn"), FileChoice::Never);
     assert_eq!(config("-vfp3479").listen.port, 3479);
     assert!(config("-vf").protocol.fingerprint);
@@ -235,9 +235,9 @@ fn the_profile_follows_from_what_was_given() {
 
 #[test]
 fn options_without_effect_yet_warn_once_each() {
-    let line = "--no-cli --no-cli --no-dtls --log-file=stdout -l x --simple-log --no-stdout-log";
+    let line = "--no-cli --no-cli --no-dtls";
     let text = warnings(load_line(line));
-    for name in ["no-cli", "no-dtls", "log-file", "simple-log", "no-stdout-log"] {
+    for name in ["no-cli", "no-dtls"] {
         assert_eq!(count(&text, &format!("{name} has no effect yet")), 1, "{text}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod auth;
+mod log;
 mod options;
 mod redirect;
 mod resolve;

@@ -112,7 +112,8 @@ fn a_default_written_out_changes_nothing() {
         let (Preset::Value(value), false) = (option.default[0], option.name == "unauthorized-ratelimit-rps") else {
             continue;
         };
-        let value = if matches!(option.kind, Kind::Text(_)) { format!("{value:?}") } else { value.to_owned() };
+        let value =
+            if matches!(option.kind, Kind::Text(_) | Kind::Word(_)) { format!("{value:?}") } else { value.to_owned() };
         assert_eq!(toml_config(&format!("{} = {value}", option.name)), plain, "{}", option.name);
     }
 }

@@ -16,15 +16,3 @@ pub(crate) fn no_cli_is_taken() {
 pub(crate) fn no_dtls_is_taken() {
     taken("no-dtls", &["--no-dtls"]);
 }
-
-pub(crate) fn log_file_is_taken() {
-    taken("log-file", &["-l", "turn.log"]);
-}
-
-pub(crate) fn simple_log_is_taken() {
-    taken("simple-log", &["--simple-log"]);
-}
-
-pub(crate) fn no_stdout_log_is_taken() {
-    taken("no-stdout-log", &["--no-stdout-log"]);
-}

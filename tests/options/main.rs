@@ -1,6 +1,8 @@
 //! Every option of the table, seen from outside: a server is started with it, and what clients, files, the log or the
 //! exit status show is what the option says. An option that nobody looks at here fails `every_option_has_a_test`.
 
+#[path = "../netns/mod.rs"]
+mod netns;
 #[path = "../wire/mod.rs"]
 mod wire;
 
@@ -11,6 +13,7 @@ mod command_line;
 mod later;
 mod limits;
 mod listen;
+mod log;
 mod metrics;
 mod peers;
 mod process;
@@ -130,6 +133,16 @@ options! {
     "relay-threads" => process::so_many_threads_relay,
     "verbose" => process::verbose_logs_sessions,
     "Verbose" => process::more_verbose_logs_sessions,
+    "log-min-level" => log::nothing_below_the_level_is_told,
+    "log-file" => log::the_file_of_the_day_is_written,
+    "simple-log" => log::the_name_is_kept_and_the_file_opened_anew,
+    "no-stdout-log" => log::what_goes_to_the_file_stays_off_the_console,
+    "syslog" => log::the_systems_log_takes_records,
+    "syslog-facility" => log::the_systems_log_is_told_the_facility,
+    "log-format" => log::records_are_objects,
+    "new-log-timestamp" => log::lines_begin_with_seconds,
+    "new-log-timestamp-format" => log::lines_begin_as_told,
+    "log-binding" => log::binding_requests_are_told,
     "pidfile" => process::the_process_id_is_written,
     "proc-user" => process::the_server_becomes_the_user,
     "proc-group" => process::the_server_becomes_the_group,
@@ -138,9 +151,6 @@ options! {
     "drain-min-allocations" => process::a_drain_leaves_so_many_allocations,
     "no-cli" => later::no_cli_is_taken,
     "no-dtls" => later::no_dtls_is_taken,
-    "log-file" => later::log_file_is_taken,
-    "simple-log" => later::simple_log_is_taken,
-    "no-stdout-log" => later::no_stdout_log_is_taken,
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Launch {
     descriptors: Option<u32>,
     ports: Option<(u16, u16)>,
     file_alone: bool,
+    is_silent: bool,
+    before: Option<String>,
     environment: Vec<(&'static str, OsString)>,
 }
 
@@ -63,6 +65,8 @@ impl Launch {
             descriptors: None,
             ports: None,
             file_alone: false,
+            is_silent: false,
+            before: None,
             environment: Vec::new(),
         }
     }
@@ -82,6 +86,19 @@ impl Launch {
     /// Is told no ports, so that it takes those of RFC 8489 section 8.1.
     pub(crate) fn on_default_ports(mut self) -> Launch {
         self.ports = Some((3478, 5349));
+        self
+    }
+
+    /// Logs elsewhere than on standard error.
+    pub(crate) fn silent(mut self) -> Launch {
+        self.is_silent = true;
+        self
+    }
+
+    /// Runs behind these words of a shell, which may change what the server finds; in a mount namespace of its own, for
+    /// which it takes root.
+    pub(crate) fn after_mounts(mut self, shell: &str) -> Launch {
+        self.before = Some(shell.to_owned());
         self
     }
 
@@ -162,7 +179,11 @@ impl Launch {
         let ip: IpAddr = self.ips.first().unwrap_or(&"127.0.0.1").parse().expect("an address");
         let (addr, tls_addr) = (SocketAddr::new(ip, port), SocketAddr::new(ip, tls_port));
         let server = Server { child, launch: self, addr, tls_addr, log, out };
-        match server.log.find(&["listening", "workers="]) {
+        let started = match server.launch.is_silent {
+            true => server.out.find(&["turnserver", "listens on"]),
+            false => server.log.find(&["listening", "workers"]),
+        };
+        match started {
             Some(_) => Ok(server),
             None => Err(Box::new(server.ended())),
         }
@@ -170,9 +191,14 @@ impl Launch {
 
     fn command(&self, port: Option<u16>) -> Command {
         let program = env!("CARGO_BIN_EXE_turnserver");
-        let mut command = match self.descriptors {
-            None => Command::new(program),
-            Some(limit) => {
+        let mut command = match (&self.before, self.descriptors) {
+            (Some(shell), _) => {
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "sh", "-c", &format!("set -e; {shell}; exec \"$0\" \"$@\""), program]);
+                command
+            }
+            (None, None) => Command::new(program),
+            (None, Some(limit)) => {
                 let mut shell = Command::new("sh");
                 shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), program]);
                 shell
@@ -244,7 +270,7 @@ impl Server {
         self.log = Log::of(child.stderr.take().expect("stderr is piped"));
         self.out = Log::of(child.stdout.take().expect("stdout is piped"));
         self.child = child;
-        assert!(self.log.find(&["listening", "workers="]).is_some(), "{}", self.log.whole());
+        assert!(self.log.find(&["listening", "workers"]).is_some(), "{}", self.log.whole());
     }
 
     fn ended(mut self) -> Ended {

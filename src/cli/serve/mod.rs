@@ -58,7 +58,10 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
         return daemon::start(&args).unwrap_or_else(|error| super::fail(&format!("{error:#}"), EXIT_STATUS));
     }
     let given = inherited::take();
-    let log = log::start(&loaded.config.log);
+    let log = match log::start(&loaded.config.log) {
+        Ok(log) => log,
+        Err(error) => return super::fail(&format!("{error:#}"), EXIT_STATUS),
+    };
     let profile = loaded.config.profile.name();
     match &loaded.file {
         Some(file) => {
@@ -71,7 +74,7 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
     if loaded.config.process.daemon && is_awaited {
         warn!("daemon has no effect: a service manager waits for the server itself");
     }
-    let start = Start { serve, loaded, background, given };
+    let start = Start { serve, loaded, background, given, log: log.controls() };
     let ended = serve_until_stopped(start);
     // What was logged comes before the last word.
     drop(log);
@@ -88,10 +91,11 @@ struct Start {
     background: Option<Background>,
     /// Sockets that were open already, and what was none.
     given: (Inherited, Vec<String>),
+    log: log::Controls,
 }
 
 fn serve_until_stopped(start: Start) -> Result<()> {
-    let Start { serve, loaded, background, given: (inherited, refused) } = start;
+    let Start { serve, loaded, background, given: (inherited, refused), log } = start;
     inherited::warn_of(&refused);
     let in_force = InForce::new(&loaded);
     // Passwords as they were written go no further than this.
@@ -112,6 +116,7 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     let bound = Bound::new(Arc::clone(&config), &secrets, certificates, users, Hooks::default(), inherited)?;
     let pidfile = config.process.pidfile.as_deref().filter(|path| pidfile::write(path));
     if let Some(identity) = identity {
+        log.give_to(identity.owner());
         identity.assume()?;
         privileges::warn_unreadable(read_again(&config, file.as_deref()));
     }
@@ -124,7 +129,7 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     say_that_it_listens(&config, &engine);
     notifier.ready();
     background.map_or(Ok(()), Background::ready)?;
-    let mut reloader = Reloader::new(serve, in_force, secrets, certificate_watch);
+    let mut reloader = Reloader::new(serve, in_force, secrets, certificate_watch, log);
     runtime.block_on(signals.until_stop(&mut engine, &mut reloader, &notifier));
     limit.begin();
     notifier.stopping();

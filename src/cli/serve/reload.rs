@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracing::{error, info, warn};
 
 use super::certificates::{NewCertificate, Watch};
+use super::log::Controls;
 use super::secrets::{open_state, warn_readable};
 use crate::clock;
 use crate::config::{Change, InForce, Loaded, Serve, Update, load};
@@ -19,6 +20,7 @@ pub(super) struct Reloader {
     in_force: InForce,
     secrets: Secrets,
     watch: Watch,
+    log: Controls,
 }
 
 /// A configuration that was read again, looked at and found good.
@@ -34,13 +36,14 @@ struct Next {
 }
 
 impl Reloader {
-    pub(super) fn new(serve: Serve, in_force: InForce, secrets: Secrets, watch: Watch) -> Reloader {
-        Reloader { serve, in_force, secrets, watch }
+    pub(super) fn new(serve: Serve, in_force: InForce, secrets: Secrets, watch: Watch, log: Controls) -> Reloader {
+        Reloader { serve, in_force, secrets, watch, log }
     }
 
     /// Reads the configuration again. If there is anything wrong with it nothing changes.
     pub(super) fn run(&mut self, engine: &mut Engine) {
-        // Here the log is opened anew, before anything else goes there.
+        // Before anything else goes there.
+        self.log.reopen();
         let next = self.read(engine);
         engine.reloads().note(clock::now().wall, next.is_ok());
         match next {
@@ -100,6 +103,7 @@ impl Reloader {
             self.watch.show(engine.certificates(), certificate);
         }
         (self.in_force, self.secrets) = (in_force, secrets);
+        self.log.set_level(engine.config().log.level);
         if let Some(file) = &loaded.file {
             warn_readable(file, &loaded.config);
         }

@@ -28,13 +28,4 @@ pub(super) static OPTIONS: &[Definition] = &[
         ..LATER
     },
     Definition { name: "no-dtls", doc: "There is no DTLS listener that could be turned off.", ..LATER },
-    Definition {
-        name: "log-file",
-        short: Some('l'),
-        kind: Kind::Text("FILE"),
-        doc: "There is no log file yet.",
-        ..LATER
-    },
-    Definition { name: "simple-log", doc: "There is no log file yet whose name could be kept simple.", ..LATER },
-    Definition { name: "no-stdout-log", doc: "There is no log file that could replace the console.", ..LATER },
 ];

@@ -2,6 +2,7 @@
 //! everything at once; a value that was refused before is never also reported as missing.
 
 mod auth;
+mod log;
 mod metrics;
 mod redirect;
 mod relay;
@@ -14,7 +15,7 @@ use super::error::Place;
 use super::profile::Rules;
 use super::raw::{Placed, Raw};
 use super::{
-    Config, IpRange, Limits, Listen, Log, Peers, Problem, Process, Profile, Protocol, Rate, ReasonPhrases, TlsFiles,
+    Config, IpRange, Limits, Listen, Peers, Problem, Process, Profile, Protocol, Rate, ReasonPhrases, TlsFiles,
     Warning, options,
 };
 
@@ -60,7 +61,7 @@ pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
         limits: limits(raw, &rules, &mut found),
         redirect,
         protocol: protocol(raw, &rules),
-        log: log(raw),
+        log: log::log(raw, &mut found),
         metrics,
         process: process(raw),
     };
@@ -173,10 +174,6 @@ fn protocol(raw: &Raw, rules: &Rules) -> Protocol {
         },
         coturn_errors: rules.coturn_errors,
     }
-}
-
-fn log(raw: &Raw) -> Log {
-    Log { verbosity: raw.verbosity }
 }
 
 fn process(raw: &Raw) -> Process {

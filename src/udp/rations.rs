@@ -1,0 +1,75 @@
+//! How many lines of each kind clients may provoke, over all workers.
+
+use std::net::IpAddr;
+
+use crate::config::Rate;
+use crate::turn::address::FiveTuple;
+use crate::turn::budget::{Budget, Refill};
+use crate::turn::ration::{Ration, SharedRation};
+use crate::turn::time::Mono;
+
+/// Lines about one client's own allocations, in which operators find who was who: none is left out that somebody has use
+/// for, and a client that allocates all the time does not fill a disk.
+const SESSIONS: Rate = Rate { per_sec: 100, burst: 2000 };
+/// Details of allocations, at the level debug.
+const DETAILS: Rate = Rate { per_sec: 1000, burst: 10_000 };
+/// Lines about bugs of ours; somebody may have found out how to meet one.
+const FAULTS: Rate = Rate { per_sec: 1, burst: 10 };
+
+/// What may be written.
+#[derive(Debug)]
+pub(super) struct Rations {
+    /// Refusals of who showed that answers reach its address.
+    proven: SharedRation,
+    /// Of whoever wrote a source address over UDP: apart, so that strangers do not hide who guesses passwords.
+    forgeable: SharedRation,
+    /// Of clients sent elsewhere, who may be as many as there are clients.
+    pub(super) redirected: SharedRation,
+    /// Binding requests.
+    pub(super) bindings: SharedRation,
+    /// Beginnings and ends of allocations, each per source; how many were left out of both.
+    created: Budget,
+    ended: Budget,
+    pub(super) details: Ration,
+    pub(super) faults: Ration,
+}
+
+impl Rations {
+    /// Full ones; `keys` gives the seeds of their hashes. The figures are such that a flood of a minute is less than a
+    /// hundred lines.
+    pub(super) fn new(mut keys: impl FnMut() -> [u64; 4]) -> Rations {
+        Rations {
+            proven: SharedRation::new(Refill::per_minute(30, 30), keys()),
+            forgeable: SharedRation::new(Refill::per_minute(12, 20), keys()),
+            redirected: SharedRation::new(Refill::per_minute(30, 30), keys()),
+            bindings: SharedRation::new(Refill::per_minute(60, 30), keys()),
+            created: Budget::new(SESSIONS, keys()),
+            ended: Budget::new(SESSIONS, keys()),
+            details: Ration::new(DETAILS),
+            faults: Ration::new(FAULTS),
+        }
+    }
+
+    /// Refusals of a client, which are told apart by whether it can have forged its address.
+    pub(super) fn refusals(&self, tuple: &FiveTuple, is_named: bool) -> &SharedRation {
+        match is_named || tuple.transport.is_stream() {
+            true => &self.proven,
+            false => &self.forgeable,
+        }
+    }
+
+    /// A connection that cannot be taken.
+    pub(super) fn connections(&self) -> &SharedRation {
+        &self.proven
+    }
+
+    /// Whether the beginning of an allocation may be told.
+    pub(super) fn take_created(&self, client: IpAddr, now: Mono) -> bool {
+        self.created.take(client, now)
+    }
+
+    /// Whether its end may be.
+    pub(super) fn take_ended(&self, client: IpAddr, now: Mono) -> bool {
+        self.ended.take(client, now)
+    }
+}
