@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use turnserver::clock;
@@ -256,4 +257,35 @@ pub(crate) fn software(stage: &Stage) -> String {
 
 pub(crate) fn phrase(stage: &Stage) -> String {
     bare_allocate(&mut Client::udp(stage.addr())).phrase()
+}
+
+/// Whether what happens inside of an allocation is logged.
+pub(crate) fn details(stage: &Stage) -> String {
+    let mut alice = stage.alice();
+    alice.relayed();
+    assert_eq!(alice.permit(PRIVATE_PEER.into()).code(), 0);
+    let created = log_after(stage, &mut alice, "allocation created");
+    let allocation = created.split_whitespace().find(|word| word.starts_with("allocation=")).expect("it has a name");
+    (stage.server.log.count(&["permission installed", &format!("{allocation} ")]) > 0).to_string()
+}
+
+/// Whether Binding requests are logged.
+pub(crate) fn binding_told(stage: &Stage) -> String {
+    let mut alice = stage.alice();
+    alice.relayed();
+    // Each from an address of its own: one source is told once a second.
+    static SOURCE: AtomicU8 = AtomicU8::new(1);
+    let source = IpAddr::from([127, 0, 7, SOURCE.fetch_add(1, Ordering::Relaxed)]);
+    let mut stranger = Client::udp_from(source, stage.addr());
+    assert_eq!(stranger.binding().code(), 0);
+    log_after(stage, &mut alice, "allocation created");
+    (stage.server.log.count(&["binding request answered", &format!("client={source}:")]) > 0).to_string()
+}
+
+/// A line about a client, when everything so far is logged: what is logged of its end comes last.
+fn log_after(stage: &Stage, client: &mut Client, message: &str) -> String {
+    assert_eq!(client.refresh(0).code(), 0);
+    let from = format!("client={} ", client.local());
+    assert!(stage.server.log.find(&["allocation ended", &from]).is_some());
+    stage.server.log.find(&[message, &from]).expect("it was told before")
 }

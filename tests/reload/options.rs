@@ -105,6 +105,11 @@ cases! {
         old_permission_of_channel, ["1", "0"];
     fingerprint: "fingerprint", [] => [("fingerprint", "true")], fingerprint, ["false", "true"];
     software_attribute: "software-attribute", [] => [("software-attribute", "true")], software, ["false", "true"];
+    verbose: "verbose", [] => [("verbose", "true")], details, ["false", "true"];
+    very_verbose: "Verbose", [] => [("Verbose", "true")], details, ["false", "true"];
+    log_min_level: "log-min-level", [("verbose", "true")] => [("verbose", "true"), ("log-min-level", "\"info\"")],
+        details, ["true", "false"];
+    log_binding: "log-binding", [] => [("log-binding", "true")], binding_told, ["false", "true"];
     include_reason_string: "include-reason-string", [] => [("include-reason-string", "true")],
         phrase, ["", "Unauthorized"];
 }
@@ -127,8 +132,14 @@ const WAITING: Values<'static> = &[
     ("proc-user", "\"nobody\""),
     ("proc-group", "\"nogroup\""),
     ("daemon", "true"),
-    ("verbose", "true"),
-    ("Verbose", "true"),
+    ("log-file", "\"turn.log\""),
+    ("simple-log", "true"),
+    ("no-stdout-log", "true"),
+    ("syslog", "true"),
+    ("syslog-facility", "\"LOG_DAEMON\""),
+    ("log-format", "\"json\""),
+    ("new-log-timestamp", "false"),
+    ("new-log-timestamp-format", "\"%F\""),
 ];
 
 /// Options of a server that ends, so that there is no looking twice.

@@ -10,6 +10,7 @@ pub(super) static OPTIONS: &[Definition] = &[
         name: "verbose",
         short: Some('v'),
         selects: true,
+        reloadable: true,
         doc: "Log more about sessions.",
         apply: |raw, it| it.switch().map(|on| raw.verbosity = if on { raw.verbosity.max(1) } else { 0 }),
         ..LOG
@@ -18,6 +19,7 @@ pub(super) static OPTIONS: &[Definition] = &[
         name: "Verbose",
         short: Some('V'),
         selects: true,
+        reloadable: true,
         doc: "Log everything about sessions.",
         apply: |raw, it| it.switch().map(|on| raw.verbosity = if on { 2 } else { 0 }),
         ..LOG

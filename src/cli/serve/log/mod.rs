@@ -151,7 +151,10 @@ impl Controls {
     pub(super) fn reopen(&self) {
         let Some(file) = &self.file else { return };
         match file.reopen() {
-            Ok(path) => info!(path = %path.display(), "log file opened anew"),
+            Ok(path) => {
+                let lost: u64 = self.lost().iter().map(Lost::count).sum();
+                info!(path = %path.display(), lost, "log file opened anew");
+            }
             Err(error) => error!(%error, "the log file cannot be opened anew; the old one stays"),
         }
     }
