@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 
 use rustix::process::Signal;
 
-use crate::manager::Manager;
+use crate::supervisor::Supervisor;
 use crate::wire::{Client, Received, Server};
 use crate::{alice, launch};
 
@@ -31,16 +31,16 @@ fn assert_relays(client: &mut Client, channel: u16) {
 
 #[test]
 fn a_server_that_drains_serves_what_is_there_and_ends_with_the_last_one() {
-    let mut manager = Manager::new();
+    let mut supervisor = Supervisor::new();
     let launch = launch(&["--profile=default", "--allowed-peer-ip=127.0.0.1"]);
-    let launch = launch.with_env("NOTIFY_SOCKET", &manager.name).with_env("WATCHDOG_USEC", "200000");
+    let launch = launch.with_env("NOTIFY_SOCKET", &supervisor.name).with_env("WATCHDOG_USEC", "200000");
     let mut server = launch.start();
     let mut clients: [Client; 2] = std::array::from_fn(|_| alice(&server));
     for client in &mut clients {
         client.relayed();
     }
     drain(&server);
-    manager.wait_for("STATUS=draining, 2 allocations", 0);
+    supervisor.wait_for("STATUS=draining, 2 allocations", 0);
     assert_eq!(alice(&server).allocate().code(), INSUFFICIENT_CAPACITY);
     assert_eq!(alice(&server).binding().code(), 0, "who only asks is answered");
     clients.iter_mut().for_each(|client| assert_relays(client, 0x4000));
@@ -49,18 +49,18 @@ fn a_server_that_drains_serves_what_is_there_and_ends_with_the_last_one() {
     server.signal(Signal::USR1);
     assert!(server.log.find(&["it drains already"]).is_some());
     server.signal(Signal::HUP);
-    let reloading = manager.wait_for("RELOADING=1", 0);
-    manager.wait_for("READY=1", reloading);
+    let reloading = supervisor.wait_for("RELOADING=1", 0);
+    supervisor.wait_for("READY=1", reloading);
     assert_eq!(alice(&server).allocate().code(), INSUFFICIENT_CAPACITY, "it goes on draining after a reload");
 
     assert_eq!(clients[0].refresh(0).code(), 0);
-    manager.wait_for("STATUS=draining, 1 allocations", 0);
+    supervisor.wait_for("STATUS=draining, 1 allocations", 0);
     assert_relays(&mut clients[1], 0x4001);
     assert_eq!(clients[1].refresh(0).code(), 0);
     assert_eq!(server.end().code(), Some(0));
     assert!(server.log.whole().contains("drained allocations=0"), "{}", server.log.whole());
-    assert_eq!(manager.count("STOPPING=1"), 1);
-    assert!(manager.count("EXTEND_TIMEOUT_USEC=") > 1, "draining takes longer than stopping: {:?}", manager.told);
+    assert_eq!(supervisor.count("STOPPING=1"), 1);
+    assert!(supervisor.count("EXTEND_TIMEOUT_USEC=") > 1, "draining takes longer than stopping: {:?}", supervisor.told);
 }
 
 #[test]

@@ -4,11 +4,11 @@
 mod activation;
 mod daemon;
 mod drain;
-mod manager;
 mod notify;
 mod privileges;
 mod process;
 mod stop;
+mod supervisor;
 mod watchdog;
 #[path = "../wire/mod.rs"]
 mod wire;

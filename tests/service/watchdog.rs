@@ -13,7 +13,7 @@ use turnserver::turn::settings::Hooks;
 use turnserver::udp::{Engine, Secrets};
 use turnserver::userdb::Users;
 
-use crate::manager::Manager;
+use crate::supervisor::Supervisor;
 use crate::wire::{Client, free_ports, poll_until};
 
 /// Whether the worker is in the hook, and whether it may go on.
@@ -38,7 +38,7 @@ fn block(_: &turnserver::turn::Path, datagram: &[u8]) {
 
 #[test]
 fn no_word_of_life_while_one_worker_is_blocked() {
-    let mut manager = Manager::new();
+    let mut supervisor = Supervisor::new();
     let port = free_ports(1);
     let text = format!(
         "listening-ip = [\"127.0.0.1\"]\nlistening-port = {port}\nrelay-threads = 2\nrealm = \"r\"\n\
@@ -50,22 +50,22 @@ fn no_word_of_life_while_one_worker_is_blocked() {
     let hooks = Hooks { before_datagram: Some(block), ..Hooks::default() };
     let certificates = Certificates::none().expect("randomness");
     let engine = Engine::start_with(Arc::new(config), &secrets, certificates, users, hooks).expect("a free port");
-    let notifier = Notifier::at(&manager.name).expect("a short path");
+    let notifier = Notifier::at(&supervisor.name).expect("a short path");
     let watch = Watch::start(engine.pulse(), engine.readings(), notifier, Some(WATCHDOG)).expect("a thread");
-    manager.wait_for("WATCHDOG=1", 0);
+    supervisor.wait_for("WATCHDOG=1", 0);
 
     Client::udp(([127, 0, 0, 1], port).into()).send_bytes(BLOCKS);
     poll_until("the worker is blocked", || GATE.0.lock().expect("nobody panics with it").0.then_some(()));
-    let blocked = manager.read().len();
-    let silent = manager.wait_for("STATUS=serving, 0 allocations, 16384 relay ports, worker ", blocked);
-    let words = manager.told[blocked..silent].iter().filter(|told| told.contains("WATCHDOG=1")).count();
-    assert!(words <= 1, "the answer to a question from before: {:?}", manager.told);
-    let told = manager.listen_for(2 * WATCHDOG);
+    let blocked = supervisor.read().len();
+    let silent = supervisor.wait_for("STATUS=serving, 0 allocations, 16384 relay ports, worker ", blocked);
+    let words = supervisor.told[blocked..silent].iter().filter(|told| told.contains("WATCHDOG=1")).count();
+    assert!(words <= 1, "the answer to a question from before: {:?}", supervisor.told);
+    let told = supervisor.listen_for(2 * WATCHDOG);
     assert_eq!(told.iter().filter(|told| told.contains("WATCHDOG=1")).count(), 0, "{told:?}");
 
     set((false, true));
-    let again = manager.wait_for("WATCHDOG=1", silent);
-    manager.wait_for("WATCHDOG=1", again + 1);
+    let again = supervisor.wait_for("WATCHDOG=1", silent);
+    supervisor.wait_for("WATCHDOG=1", again + 1);
     drop(watch);
     engine.stop().expect("no worker broke off");
 }

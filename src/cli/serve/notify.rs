@@ -21,10 +21,10 @@ const DRAIN_STEP: Duration = Duration::from_secs(60);
 
 /// A service manager that listens, or none.
 #[derive(Clone, Debug)]
-pub struct Notifier(Option<Arc<Manager>>);
+pub struct Notifier(Option<Arc<Supervisor>>);
 
 #[derive(Debug)]
-struct Manager {
+struct Supervisor {
     socket: UnixDatagram,
     address: SocketAddr,
     /// That it cannot be told anything is said once.
@@ -54,7 +54,7 @@ impl Notifier {
         };
         let socket = UnixDatagram::unbound()?;
         socket.set_write_timeout(Some(SEND_MAX))?;
-        Ok(Notifier(Some(Arc::new(Manager { socket, address, is_deaf: AtomicBool::new(false) }))))
+        Ok(Notifier(Some(Arc::new(Supervisor { socket, address, is_deaf: AtomicBool::new(false) }))))
     }
 
     /// Whether somebody listens.
@@ -98,11 +98,11 @@ impl Notifier {
     }
 
     fn tell(&self, states: &[NotifyState<'_>]) {
-        let Some(manager) = &self.0 else { return };
+        let Some(supervisor) = &self.0 else { return };
         let message: String = states.iter().map(|state| format!("{state}\n")).collect();
-        match manager.socket.send_to_addr(message.as_bytes(), &manager.address) {
-            Ok(_) => manager.is_deaf.store(false, Ordering::Relaxed),
-            Err(error) if !manager.is_deaf.swap(true, Ordering::Relaxed) => {
+        match supervisor.socket.send_to_addr(message.as_bytes(), &supervisor.address) {
+            Ok(_) => supervisor.is_deaf.store(false, Ordering::Relaxed),
+            Err(error) if !supervisor.is_deaf.swap(true, Ordering::Relaxed) => {
                 warn!(%error, "the service manager cannot be told anything");
             }
             Err(_) => {}

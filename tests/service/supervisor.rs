@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::wire::poll_until;
 
 /// A service manager: everything that is told is kept.
-pub(crate) struct Manager {
+pub(crate) struct Supervisor {
     socket: UnixDatagram,
     /// What `NOTIFY_SOCKET` says.
     pub(crate) name: OsString,
@@ -20,26 +20,26 @@ pub(crate) struct Manager {
     _dir: Option<TempDir>,
 }
 
-impl Manager {
+impl Supervisor {
     /// At a path.
-    pub(crate) fn new() -> Manager {
+    pub(crate) fn new() -> Supervisor {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("a directory of our own");
-        Manager::on(socket, path.into(), Some(dir))
+        Supervisor::on(socket, path.into(), Some(dir))
     }
 
     /// At an abstract name.
-    pub(crate) fn abstract_one() -> Manager {
+    pub(crate) fn abstract_one() -> Supervisor {
         let name = format!("turnserver-test-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).expect("a short name");
         let socket = UnixDatagram::bind_addr(&address).expect("nobody has that name");
-        Manager::on(socket, format!("@{name}").into(), None)
+        Supervisor::on(socket, format!("@{name}").into(), None)
     }
 
-    fn on(socket: UnixDatagram, name: OsString, dir: Option<TempDir>) -> Manager {
+    fn on(socket: UnixDatagram, name: OsString, dir: Option<TempDir>) -> Supervisor {
         socket.set_nonblocking(true).expect("a socket");
-        Manager { socket, name, told: Vec::new(), _dir: dir }
+        Supervisor { socket, name, told: Vec::new(), _dir: dir }
     }
 
     /// Takes what is there.
