@@ -26,19 +26,14 @@ put() {
     mv -f "$to.new" "$to"
 }
 
-put_unit() {
-    unit=$(mktemp)
-    sed "s|/usr/local/bin/|$prefix/bin/|" "systemd/$1" >"$unit"
-    put 0644 "$unit" "$destdir$prefix/lib/systemd/system/$1"
-    rm "$unit"
-}
-
 put 0755 "$binary" "$destdir$prefix/bin/turnserver"
-put_unit turnserver.service
-put_unit turnserver.socket
+unit=$(mktemp)
+sed "s|/usr/local/bin/|$prefix/bin/|" systemd/turnserver.service >"$unit"
+put 0644 "$unit" "$destdir$prefix/lib/systemd/system/turnserver.service"
+rm "$unit"
 put 0644 systemd/turnserver.sysusers "$destdir$prefix/lib/sysusers.d/turnserver.conf"
 [ ! -e docs/turnserver.1 ] || put 0644 docs/turnserver.1 "$destdir$prefix/share/man/man1/turnserver.1"
-for example in 60-turnserver.sysctl.conf low-ports.conf tls-credentials.conf; do
+for example in 60-turnserver.sysctl.conf low-ports.conf tls-credentials.conf turnserver.socket; do
     put 0644 "systemd/$example" "$doc/$example"
 done
 put 0755 systemd/certbot-deploy-hook "$doc/certbot-deploy-hook"

@@ -117,7 +117,8 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
     let mode = file.metadata()?.mode();
-    if mode & 0o077 != 0 {
+    // A service's group may read it: root:turnserver 0640 is how a file is given to it.
+    if mode & 0o007 != 0 {
         warn!(path = %path.display(), mode = format!("{:03o}", mode & 0o777), "a secret can be read by others");
     }
     let mut bytes = Vec::new();

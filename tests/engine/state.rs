@@ -24,7 +24,7 @@ fn lets_in(server: &Server, secret: &str) -> bool {
 
 #[test]
 fn a_secret_that_others_can_read_is_used_with_one_warning() {
-    for (mode, warnings) in [(0o600, 0), (0o640, 1), (0o604, 1), (0o666, 1)] {
+    for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o604, 1), (0o666, 1)] {
         let launch = Launch::new(&["--realm=r", "--secret-file=kept.secret"]);
         set_mode(&launch.write("kept.secret", SECRET), mode);
         let server = launch.start();

@@ -43,7 +43,7 @@ exposure() {
 
 judge() {
     heading=$1
-    verify turnserver.service turnserver.socket
+    verify turnserver.service
     local level
     level=$(exposure)
     awk -v level="${level:-10}" -v max="$exposure_max" 'BEGIN { exit !(level + 0 <= max + 0) }' ||
@@ -60,6 +60,10 @@ for dropin in low-ports.conf tls-credentials.conf; do
     judge "with $dropin"
     rm "$tree/etc/systemd/system/turnserver.service.d/$dropin"
 done
+
+install -D -m 0644 "$tree/usr/local/share/doc/turnserver/turnserver.socket" "$tree/etc/systemd/system/turnserver.socket"
+judge "with turnserver.socket"
+verify turnserver.socket
 
 [ "$(stat -c %a "$tree/etc/turnserver/turnserver.toml")" = 640 ] || fail "the configuration can be read by others"
 echo '# mine' >>"$tree/etc/turnserver/turnserver.toml"

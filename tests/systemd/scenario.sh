@@ -199,7 +199,7 @@ drain() {
     section "drain"
     hold
     show systemctl kill -s USR1 turnserver
-    sleep 1
+    await "it says so" 10 'systemctl show -p StatusText --value turnserver | grep -i drain'
     expect "it goes on serving" systemctl is-active turnserver
     show systemctl show -p StatusText --value turnserver
     show turnserver probe "'turn:$host:3478?transport=udp'" -u operator -W '"$(secret)"'
@@ -208,16 +208,26 @@ drain() {
     let_go
     # The client tells nobody that it went: its allocations end by themselves, after ten minutes at most.
     show systemctl restart turnserver
-    turnserver probe "turn:$host:3478" -u operator -W "$(secret)" -n 200 >/tmp/probe 2>&1 &
-    local probe=$!
+    # coturn's client leaves one of its allocations behind; ours takes all of them down.
+    turnserver probe "turn:$host:3478" -u operator -W "$(secret)" -n 20000 >/tmp/probed 2>&1 &
+    local probing=$!
     sleep 1
     show systemctl kill -s USR1 turnserver
-    wait "$probe"
-    show tail -3 /tmp/probe
+    expect "it was draining before the client was done" kill -0 "$probing"
+    wait "$probing" || fail "the client lost something: $(cat /tmp/probed)"
+    show grep trip /tmp/probed
     await "with the last allocation it ends" 20 '! systemctl is-active turnserver'
     show systemctl show -p Result,ExecMainStatus,ActiveState turnserver
     expect "with success, and is not started again" '[ "$(systemctl show -p ActiveState,Result --value turnserver | xargs)" = "success inactive" ]'
     show journalctl -u turnserver --no-pager -o cat -n 8
+    echo 'drain-timeout = 3' >>"$config"
+    show systemctl start turnserver
+    hold
+    show systemctl kill -s USR1 turnserver
+    await "at drain-timeout it ends all the same" 10 '! systemctl is-active turnserver'
+    let_go
+    show systemctl show -p Result,ExecMainStatus,ActiveState turnserver
+    sed -i '/^drain-timeout/d' "$config"
     show systemctl start turnserver
 }
 
@@ -235,22 +245,34 @@ stop() {
 }
 
 sockets() {
-    section "inherited sockets"
+    section "inherited sockets, also below 1024"
+    sed -i "s/^#listening-ip = .*/listening-ip = [\"$host\"]/; s/^#relay-threads = .*/relay-threads = 2/" "$config"
+    sed -i 's/^#listening-port = .*/listening-port = 443/' "$config"
+    show sed "'s/192.0.2.1:3478/$host:443/; s/192.0.2.1:/$host:/'" systemd/turnserver.socket \
+        '>/etc/systemd/system/turnserver.socket'
+    systemctl daemon-reload
     show systemctl stop turnserver
-    show systemctl start turnserver.socket
+    show systemctl enable turnserver.socket
     show systemctl start turnserver
     show systemctl status turnserver.socket --no-pager
-    show journalctl -u turnserver --no-pager -o cat -n 15
-    expect "they relay over UDP" relays
-    expect "they relay over TCP" relays -t
+    show journalctl -u turnserver --no-pager -o cat -n 8
+    expect "the server took them over" 'journalctl -u turnserver --no-pager -n 20 | grep -q "listening on inherited sockets"'
+    expect "they relay over UDP" relays -p 443
+    expect "they relay over TCP" relays -t -p 443
+    show grep -E '"^CapEff:"' '/proc/$(pid)/status'
+    show systemctl restart turnserver
+    expect "a restart takes them over again" relays -p 443
+    show systemctl disable turnserver.socket
     show systemctl stop turnserver.socket turnserver
+    rm /etc/systemd/system/turnserver.socket
+    systemctl daemon-reload
 
     section "ports below 1024"
     drop_in low-ports.conf
-    sed -i 's/^#listening-port = .*/listening-port = 443/' "$config"
     show systemctl start turnserver
     expect "443 is served" turnserver probe "turn:$host:443?transport=tcp" -u operator -W '"$(secret)"'
     show grep -E '"^Cap(Eff|Bnd|Amb):"' '/proc/$(pid)/status'
+    expect "one capability and no other" 'grep -qx "CapBnd:.0000000000000400" /proc/$(pid)/status'
     systemctl stop turnserver
     no_drop_in low-ports.conf
     sed -i 's/^listening-port = .*/#listening-port = 3478/' "$config"

@@ -15,7 +15,7 @@ use crate::udp::Secrets;
 pub(super) fn warn_readable(file: &Path, config: &Config) {
     let holds_secrets = !config.auth.users.is_empty() || !config.auth.secrets.is_empty();
     let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.mode());
-    if holds_secrets && mode & 0o077 != 0 {
+    if holds_secrets && mode & 0o007 != 0 {
         warn!(file = %file.display(), mode = format!("{:03o}", mode & 0o777), "a file with secrets can be read by others");
     }
 }
