@@ -26,4 +26,5 @@ step "cargo clippy" cargo clippy --all-targets -- -D warnings
 step "cargo test" cargo test
 step "fuzz, 30 s a target" tests/fuzz/run.sh 30
 step "cargo build --release" cargo build --release
+step "systemd" tests/systemd/run.sh
 step "interop" target/peers/venv/bin/python tests/interop/run.py
