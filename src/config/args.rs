@@ -112,7 +112,7 @@ fn grammar() -> clap::Command {
     clap::Command::new("turnserver")
         .after_help(
             "turnserver probe URI allocates on a server and measures it; see turnserver probe --help.\n\
-             SIGUSR2 reads the certificate again; SIGTERM and SIGINT end the server.",
+             SIGHUP reads the configuration again, SIGUSR2 the certificate; SIGTERM and SIGINT end the server.",
         )
         .no_binary_name(true)
         .override_usage("turnserver [OPTIONS]")

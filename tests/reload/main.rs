@@ -3,6 +3,7 @@
 
 mod addresses;
 mod certificates;
+mod differences;
 mod live;
 mod load;
 mod looks;
