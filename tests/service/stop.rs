@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use turnserver::clock;
 
+use crate::supervisor::Supervisor;
 use crate::wire::{Client, poll_until, tls};
 use crate::{alice, launch};
 
@@ -34,7 +35,9 @@ fn a_server_with_a_thousand_allocations_ends_within_five_seconds() {
 #[test]
 fn a_server_that_hangs_is_cut_short_and_its_status_says_so() {
     let certificate = tls::Certificate::new();
-    let mut server = certificate.given_to(launch(&[])).start();
+    let mut supervisor = Supervisor::new();
+    let launch = launch(&[]).with_env("NOTIFY_SOCKET", &supervisor.name).with_env("WATCHDOG_USEC", "200000");
+    let mut server = certificate.given_to(launch).start();
     let arguments = std::fs::read(format!("/proc/{}/cmdline", server.pid())).expect("the server runs");
     let arguments = String::from_utf8(arguments).expect("text");
     let key = arguments.split('\0').find_map(|argument| argument.strip_prefix("--pkey=")).expect("it has a key");
@@ -43,11 +46,15 @@ fn a_server_that_hangs_is_cut_short_and_its_status_says_so() {
     assert!(made.success());
     server.signal(Signal::USR2);
     poll_until("the control thread hangs", || {
-        let wchan = std::fs::read_to_string(format!("/proc/{}/syscall", server.pid())).ok()?;
-        // openat waits for a writer.
-        wchan.starts_with("257 ").then_some(())
+        let waits_in = std::fs::read_to_string(format!("/proc/{}/syscall", server.pid())).ok()?;
+        // Opening waits for somebody who writes.
+        waits_in.starts_with(&format!("{} ", libc::SYS_openat)).then_some(())
     });
     assert_eq!(alice(&server).allocate().code(), 0, "the workers go on");
+    let mut from = supervisor.read().len();
+    for _ in 0..3 {
+        from = supervisor.wait_for("WATCHDOG=1", from) + 1;
+    }
     let begin = clock::now().mono;
     assert_eq!(server.terminate().code(), Some(70));
     let took = clock::now().mono.since(begin);

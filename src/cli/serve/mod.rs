@@ -119,6 +119,7 @@ fn serve_until_stopped(start: Start) -> Result<()> {
         log.give_to(identity.owner());
         identity.assume()?;
         privileges::warn_unreadable(read_again(&config, file.as_deref()));
+        privileges::warn_low_ports(&config.relay.ports);
     }
     let mut engine = bound.start()?;
     if let Some(admin) = admin {

@@ -1,6 +1,7 @@
 //! Giving up root: who the server becomes once its sockets are bound and its keys are read, and that it cannot go back.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,6 +10,9 @@ use rustix::fs::{Access, access};
 use tracing::{info, warn};
 
 use crate::config::Process;
+
+/// Where ports begin that anybody may bind.
+const PRIVILEGED_PORTS_END: u16 = 1024;
 
 /// Who the server becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +132,16 @@ pub(super) fn warn_unreadable<'a>(files: impl IntoIterator<Item = &'a Path>) {
                 "cannot be read without root: what was read at the start stays, whatever a reload asks for"
             );
         }
+    }
+}
+
+/// Relay ports are bound when they are asked for.
+pub(super) fn warn_low_ports(ports: &RangeInclusive<u16>) {
+    if *ports.start() < PRIVILEGED_PORTS_END {
+        warn!(
+            from = ports.start(),
+            "relay ports below {PRIVILEGED_PORTS_END} cannot be had without root; raise min-port"
+        );
     }
 }
 
