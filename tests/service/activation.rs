@@ -3,13 +3,13 @@
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-use crate::process::{arguments, free_address, prepare, program};
+use crate::process::{Running, arguments, free_address, prepare, program};
 use crate::wire::{Client, poll_until};
 
 /// A shell puts the two descriptors it has as standard streams where the protocol has them.
@@ -17,7 +17,7 @@ const HAND_OVER: &str = "exec 3<&0 4<&1 0</dev/null 1>/dev/null; export LISTEN_F
 
 /// A server with two inherited sockets, and what it logged.
 struct Activated {
-    child: Child,
+    server: Running,
     dir: TempDir,
 }
 
@@ -30,7 +30,7 @@ impl Activated {
         command.args(["-c", HAND_OVER, "sh"]).arg(program()).args(arguments(addr)).args(args);
         prepare(&mut command, dir.path());
         let child = command.stdin(first).stdout(second).stderr(log).spawn().expect("sh is there");
-        Activated { child, dir }
+        Activated { server: Running(child), dir }
     }
 
     fn log(&self) -> String {
@@ -42,16 +42,8 @@ impl Activated {
     }
 
     fn terminate(&mut self) -> Option<i32> {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("the server runs");
-        poll_until("it ends", || self.child.try_wait().expect("our child")).code()
-    }
-}
-
-impl Drop for Activated {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        kill_process(Pid::from_child(&self.server.0), Signal::TERM).expect("the server runs");
+        poll_until("it ends", || self.server.0.try_wait().expect("our child")).code()
     }
 }
 

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rustix::process::geteuid;
 
-use crate::process::{command, free_address, program};
+use crate::process::{Running, arguments, command, free_address, prepare, program};
 use crate::wire::{Client, Launch, Server, poll_until, tls};
 use crate::{alice, launch};
 
@@ -29,8 +29,8 @@ fn is_root(test: &str) -> bool {
 }
 
 /// What the system says of each thread of the server.
-fn threads(server: &Server) -> Vec<String> {
-    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("the server runs");
+fn threads(pid: u32) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the server runs");
     tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok()).collect()
 }
 
@@ -40,10 +40,15 @@ fn line(status: &str, name: &str) -> String {
 }
 
 fn assert_all_are(server: &Server, uid: u32, gid: u32) {
+    assert_all_of(server.pid(), "worker-1", uid, gid);
+}
+
+/// `last`: the thread that is started last.
+fn assert_all_of(pid: u32, last: &str, uid: u32, gid: u32) {
     // A thread gives itself its name when it first runs.
-    let threads = poll_until("both workers run", || {
-        let threads = threads(server);
-        threads.iter().any(|status| line(status, "Name") == "worker-1").then_some(threads)
+    let threads = poll_until(&format!("{last} runs"), || {
+        let threads = threads(pid);
+        threads.iter().any(|status| line(status, "Name") == last).then_some(threads)
     });
     for status in threads {
         assert_eq!(line(&status, "Uid"), format!("{uid}\t{uid}\t{uid}\t{uid}"), "{status}");
@@ -75,6 +80,20 @@ fn no_thread_keeps_anything_of_root() {
     assert_eq!(server.log.count(&["root is given up"]), 1);
     server.restart();
     assert_all_are(&server, USER.1, USER.2);
+}
+
+#[test]
+fn groups_of_whoever_starts_it_are_left() {
+    if !is_root("groups_of_whoever_starts_it_are_left") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new("setpriv");
+    command.args(["--groups=4,24", "--"]).arg(program()).args(arguments(free_address())).arg("--proc-user=nobody");
+    prepare(&mut command, dir.path());
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("util-linux has setpriv");
+    let server = Running(child);
+    assert_all_of(server.0.id(), "worker-0", USER.1, USER.2);
 }
 
 #[test]

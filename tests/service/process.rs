@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use crate::wire::free_ports;
 
@@ -39,4 +39,15 @@ pub(crate) fn prepare(command: &mut Command, dir: &Path) {
 /// The built server.
 pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_turnserver"))
+}
+
+/// A process that ends with this value.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already; there is nobody to tell.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
