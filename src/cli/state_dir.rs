@@ -56,6 +56,11 @@ impl StateDir {
         Ok(StateDir { path: local, owner })
     }
 
+    /// Whose are the files that are made.
+    pub(super) fn owner(&self) -> Option<(u32, u32)> {
+        self.owner
+    }
+
     /// The key nonces are made with, made on the first start so that nonces outlive a restart; and the one before it, if
     /// there is one.
     pub(super) fn nonce_keys(&self) -> Result<([u8; 32], Option<[u8; 32]>)> {

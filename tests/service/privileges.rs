@@ -6,10 +6,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use rustix::process::geteuid;
+use rustix::process::{Signal, geteuid};
 
 use crate::process::{Running, arguments, command, free_address, prepare, program};
-use crate::wire::{Client, Launch, Server, poll_until, tls};
+use crate::wire::{Client, Launch, Server, poll_until, timed_name, tls};
 use crate::{alice, launch};
 
 /// A user that every Debian has, its number, and the number of its group.
@@ -155,4 +155,26 @@ fn only_root_becomes_another_user() {
     assert_eq!(output.status.code(), Some(255));
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(log.contains("only root can become another user"), "{log}");
+}
+
+/// The state directory is where it was: whoever gave up root could write to another one only.
+#[test]
+fn a_reload_keeps_secrets_and_nonces_without_root() {
+    if !is_root("a_reload_keeps_secrets_and_nonces_without_root") {
+        return;
+    }
+    let launch = Launch::new(&["--use-auth-secret", "--realm=r", "--secret-file=made", "--proc-user=nobody"]);
+    fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o711)).expect("a directory of our own");
+    let server = launch.start();
+    let secret = fs::read_to_string(server.dir().join("made")).expect("it is made");
+    let name = timed_name(':', "alice");
+    let mut client = Client::udp(server.addr).with_timed_name(&name, secret.trim());
+    client.relayed();
+    server.signal(Signal::HUP);
+    assert!(server.log.find(&["configuration read again"]).is_some(), "{}", server.log.text());
+    assert_eq!(client.refresh_once().code(), 0, "nonces from before are taken");
+    let mut other = Client::udp(server.addr).with_timed_name(&name, secret.trim());
+    assert_eq!(other.allocate().code(), 0, "secrets from before are taken");
+    assert_eq!(fs::read_to_string(server.dir().join("made")).expect("it is there"), secret);
+    assert_eq!(server.log.count(&["WARN", "will have to authenticate anew"]), 0, "{}", server.log.text());
 }

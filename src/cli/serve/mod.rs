@@ -17,7 +17,7 @@ pub mod watch;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ use anyhow::Result;
 use tracing::{info, warn};
 
 use super::first_run;
+use super::state_dir::StateDir;
 use crate::clock;
 use crate::config::error::EXIT_STATUS;
 use crate::config::{Command, Config, InForce, Loaded, Serve, load, parse_command_line};
@@ -35,7 +36,7 @@ use daemon::Background;
 use notify::Notifier;
 use privileges::Identity;
 use reload::Reloader;
-use secrets::{open_state, warn_readable};
+use secrets::{read_state, warn_readable};
 use signals::Signals;
 use stop_limit::StopLimit;
 use watch::Watch;
@@ -102,7 +103,8 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     let Loaded { mut config, written, file, .. } = loaded;
     drop(written);
     let identity = Identity::of(&config.process)?;
-    let secrets = open_state(&mut config, None, identity.map(Identity::owner))?;
+    let state = StateDir::open(identity.map(Identity::owner));
+    let secrets = read_state(&mut config, &state, None)?;
     userdb::seal(&mut config.auth);
     let config = Arc::new(config);
     let notifier = Notifier::from_env()?;
@@ -118,7 +120,7 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     if let Some(identity) = identity {
         log.give_to(identity.owner());
         identity.assume()?;
-        privileges::warn_unreadable(read_again(&config, file.as_deref()));
+        privileges::warn_unreadable(read_again(&config, file.as_deref(), state.as_ref().ok()));
         privileges::warn_low_ports(&config.relay.ports);
     }
     let mut engine = bound.start()?;
@@ -130,7 +132,7 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     say_that_it_listens(&config, &engine);
     notifier.ready();
     background.map_or(Ok(()), Background::ready)?;
-    let mut reloader = Reloader::new(serve, in_force, secrets, certificate_watch, log);
+    let mut reloader = Reloader { serve, in_force, secrets, state, watch: certificate_watch, log };
     runtime.block_on(signals.until_stop(&mut engine, &mut reloader, &notifier));
     limit.begin();
     notifier.stopping();
@@ -154,10 +156,13 @@ fn say_that_it_listens(config: &Config, engine: &Engine) {
 }
 
 /// The files that a reload reads.
-fn read_again<'a>(config: &'a Config, file: Option<&'a Path>) -> impl Iterator<Item = &'a Path> {
-    let tls = config.tls.iter().flat_map(|files| [files.cert.as_path(), files.key.as_path()]);
-    let secret = config.auth.secret_file.as_deref().filter(|file| file.is_absolute());
-    file.into_iter().chain(tls).chain(secret)
+fn read_again(config: &Config, file: Option<&Path>, state: Option<&StateDir>) -> Vec<PathBuf> {
+    let tls = config.tls.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]);
+    let secret = config.auth.secret_file.iter().filter_map(|secret| match state {
+        _ if secret.is_absolute() => Some(secret.clone()),
+        state => Some(state?.join(secret)),
+    });
+    file.map(Path::to_owned).into_iter().chain(tls).chain(secret).collect()
 }
 
 fn say(text: &str) -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::{self, Gid, Group, Uid, User};
@@ -124,9 +124,9 @@ fn group(name: &str) -> Result<Gid> {
 }
 
 /// Says which of the files that are read again by a reload the server cannot read any more.
-pub(super) fn warn_unreadable<'a>(files: impl IntoIterator<Item = &'a Path>) {
+pub(super) fn warn_unreadable(files: Vec<PathBuf>) {
     for file in files {
-        if let Err(error) = access(file, Access::READ_OK) {
+        if let Err(error) = access(&file, Access::READ_OK) {
             warn!(
                 file = %file.display(), error = %std::io::Error::from(error),
                 "cannot be read without root: what was read at the start stays, whatever a reload asks for"

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
+use super::super::state_dir::StateDir;
 use super::certificates::{NewCertificate, Watch};
 use super::log::Controls;
-use super::secrets::{open_state, warn_readable};
+use super::secrets::{read_state, warn_readable};
 use crate::clock;
 use crate::config::{Change, InForce, Loaded, Serve, Update, load};
 use crate::udp::{Engine, Prepared, Secrets};
@@ -16,11 +17,13 @@ use crate::userdb::{self, UserStore, Users};
 /// What it takes to read the configuration again.
 pub(super) struct Reloader {
     /// The command line, with the secrets it may hold: nothing else remembers them.
-    serve: Serve,
-    in_force: InForce,
-    secrets: Secrets,
-    watch: Watch,
-    log: Controls,
+    pub(super) serve: Serve,
+    pub(super) in_force: InForce,
+    pub(super) secrets: Secrets,
+    /// As it was found at the start: who gave up root would find another one.
+    pub(super) state: anyhow::Result<StateDir>,
+    pub(super) watch: Watch,
+    pub(super) log: Controls,
 }
 
 /// A configuration that was read again, looked at and found good.
@@ -36,10 +39,6 @@ struct Next {
 }
 
 impl Reloader {
-    pub(super) fn new(serve: Serve, in_force: InForce, secrets: Secrets, watch: Watch, log: Controls) -> Reloader {
-        Reloader { serve, in_force, secrets, watch, log }
-    }
-
     /// Reads the configuration again. If there is anything wrong with it nothing changes.
     pub(super) fn run(&mut self, engine: &mut Engine) {
         // Before anything else goes there.
@@ -79,7 +78,7 @@ impl Reloader {
             problems.push(error.to_string());
             None
         });
-        let prepared = open_state(&mut config, Some(&self.secrets), None).and_then(|secrets| {
+        let prepared = read_state(&mut config, &self.state, Some(&self.secrets)).and_then(|secrets| {
             userdb::seal(&mut config.auth);
             let users = Arc::new(Users::new(&config.auth));
             Ok((engine.prepare(config, &secrets)?, secrets, users))

@@ -20,21 +20,16 @@ pub(super) fn warn_readable(file: &Path, config: &Config) {
     }
 }
 
-/// Reads, or makes, what outlives a restart; what is made belongs to `owner`. What cannot be kept there stays as it is
-/// `in_force`, so that nonces that clients have go on being taken.
-pub(super) fn open_state(
-    config: &mut Config,
-    in_force: Option<&Secrets>,
-    owner: Option<(u32, u32)>,
-) -> Result<Secrets> {
-    let state = StateDir::open(owner);
+/// Reads, or makes, what outlives a restart; what is made belongs to whom the state does. What cannot be kept there stays as
+/// it is `in_force`, so that nonces that clients have go on being taken.
+pub(super) fn read_state(config: &mut Config, state: &Result<StateDir>, in_force: Option<&Secrets>) -> Result<Secrets> {
     if let Some(file) = config.auth.secret_file.clone() {
-        let path = match &state {
+        let path = match state {
             _ if file.is_absolute() => file,
             Ok(state) => state.join(&file),
             Err(error) => bail!("no state directory for secret-file: {error:#}"),
         };
-        let Secret { text, path, is_new } = secret(path, owner)?;
+        let Secret { text, path, is_new } = secret(path, state.as_ref().ok().and_then(StateDir::owner))?;
         ensure!(!is_example_secret(&text), "{} holds a secret that documentation uses", path.display());
         if let Some(short) = short_secret(&text) {
             warn!(path = %path.display(), "{short}");
@@ -47,7 +42,11 @@ pub(super) fn open_state(
     if matches!(config.auth.mode, AuthMode::StunOnly | AuthMode::Anonymous) {
         return kept(in_force);
     }
-    match state.and_then(|state| state.nonce_keys()) {
+    let keys = match state {
+        Ok(state) => state.nonce_keys().map_err(|error| format!("{error:#}")),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    match keys {
         Ok((nonce_key, previous)) => {
             let former = in_force.and_then(|former| match former.nonce_key == nonce_key {
                 true => former.previous_nonce_key,
@@ -56,7 +55,7 @@ pub(super) fn open_state(
             Ok(Secrets { nonce_key, previous_nonce_key: previous.or(former) })
         }
         Err(error) => {
-            warn!("clients will have to authenticate anew after a restart: {error:#}");
+            warn!("clients will have to authenticate anew after a restart: {error}");
             kept(in_force)
         }
     }
