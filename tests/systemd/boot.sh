@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Boots Debian with its own systemd in a container without network, installs the service there and runs it through
-# tests/systemd/scenario.sh: start, relay, reload, certificates, watchdog, drain, stop, inherited sockets. Needs root and
-# coturn's tools (tests/interop/peers.sh). The Debian tree stays in target/boot for the next time; nothing else does.
+# tests/systemd/scenario.sh: start, relay, what the documents say, reload, certificates, watchdog, drain, stop, inherited
+# sockets. Needs root and coturn's tools (tests/interop/peers.sh). The Debian tree stays in target/boot for the next time;
+# nothing else does.
 #   tests/systemd/boot.sh [BINARY]    default: target/release/turnserver; prints the transcript
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -55,10 +56,9 @@ certificate() {
 
 fill() {
     local to=$1
-    mkdir -p "$to"/{systemd,docs,first,second}
-    cp systemd/* "$to/systemd/"
+    mkdir -p "$to"/{first,second}
+    cp -r systemd docs "$to/"
     cp turnserver.toml tests/systemd/scenario.sh "$to/"
-    [ ! -e docs/turnserver.1 ] || cp docs/turnserver.1 "$to/docs/"
     install -s "$binary" "$to/turnserver" 2>/dev/null || cp "$binary" "$to/turnserver"
     cp -a "$peers/coturn" "$to/coturn"
     certificate "$to/first" 30

@@ -62,6 +62,13 @@ relays() {
     grep -qE 'Total lost packets 0 \(0\.0+%\)' <<<"$said"
 }
 
+# Over channels, whose numbers are above 0x4FFF.
+relays_channels() {
+    local said
+    said=$(uclient -y -c -n 20 -m 2 2>&1)
+    grep -qE 'Total lost packets 0 \(0\.0+%\)' <<<"$said"
+}
+
 # Holds two allocations, with data through them, until it is ended.
 hold() {
     uclient -y -c -s -n 100000 -m 1 >/dev/null 2>&1 &
@@ -113,6 +120,58 @@ relay() {
     show turnserver probe "'turn:$host:3478?transport=udp'" -u operator -W '"$(secret)"'
     show systemctl show -p StatusText --value turnserver
     show journalctl -u turnserver --no-pager -o short-iso -n 12
+}
+
+# The block of code, or of indented lines, of a document that holds a word.
+block() {
+    awk -v word="$2" '
+        /^```/ { fence = !fence; if (!fence && found) { printf "%s", text; exit } text = ""; next }
+        fence { text = text $0 "\n"; if (index($0, word)) found = 1; next }
+        /^    / { sub(/^    /, ""); text = text $0 "\n"; if (index($0, word)) found = 1; next }
+        { if (found) { printf "%s", text; exit } text = "" }
+    ' "$1"
+}
+
+documents() {
+    section "credentials, as documented"
+    block docs/operations.md 'openssl dgst' | sed "s/turn.example.org/$host/" >/tmp/credential.sh
+    show cat /tmp/credential.sh
+    show bash -e /tmp/credential.sh
+    expect "a credential made in a shell is good" bash -e /tmp/credential.sh
+
+    section "firewall, as documented"
+    block docs/firewall.md 'table inet' >/etc/turnserver/firewall.nft
+    # Loopback passes any firewall, so the client gets a host of its own.
+    ip netns add client
+    ip link add outside type veth peer name inside netns client
+    ip address add 10.78.0.1/24 dev outside
+    ip link set outside up
+    ip -n client address add 10.78.0.2/24 dev inside
+    ip -n client link set inside up
+    show systemctl restart turnserver
+    expect "the rules are good" nft -c -f /etc/turnserver/firewall.nft
+    show nft -f /etc/turnserver/firewall.nft
+    for transport in udp tcp; do
+        show ip netns exec client turnserver probe "'turn:10.78.0.1:3478?transport=$transport'" -u operator \
+            -W '"$(secret)"' '| grep -E "relayed|trip|^ok"'
+        expect "$transport passes the firewall" ip netns exec client turnserver probe \
+            "'turn:10.78.0.1:3478?transport=$transport'" -u operator -W '"$(secret)"'
+    done
+    show nft delete rule inet turnserver input handle \
+        '$(nft -a list chain inet turnserver input | sed -n "s/.*udp dport.*handle //p")'
+    expect "without its rule UDP does not" '! timeout 10 ip netns exec client turnserver probe --timeout 2 \
+        turn:10.78.0.1:3478 -u operator -W "$(secret)"'
+    show nft delete table inet turnserver
+
+    section "behind a NAT, as documented"
+    sed -i 's|^#external-ip = .*|external-ip = ["203.0.113.5/10.78.0.1"]|' "$config"
+    show systemctl restart turnserver
+    show ip netns exec client turnserver probe turn:10.78.0.1:3478 -u operator -W '"$(secret)"' '>/tmp/probed; cat /tmp/probed'
+    expect "relayed addresses are the public one" 'grep -c "relayed 203.0.113.5:" /tmp/probed | grep -qx 2'
+    expect "two clients of the server reach each other" 'tail -1 /tmp/probed | grep -qx ok'
+    sed -i 's|^external-ip|#external-ip|' "$config"
+    ip netns delete client
+    show systemctl restart turnserver
 }
 
 reload() {
@@ -280,6 +339,31 @@ sockets() {
     sed -i 's/^listening-port = .*/#listening-port = 3478/' "$config"
 }
 
+coturns_file() {
+    section "coturn's file, and what it is converted to"
+    # The active lines of Debian's, and a secret.
+    printf '%s\n' syslog no-rfc5780 no-stun-backward-compatibility response-origin-only-with-rfc5780 \
+        realm=example.org use-auth-secret "static-auth-secret=$(secret)" >/etc/turnserver.conf
+    chown root:turnserver /etc/turnserver.conf
+    chmod 0640 /etc/turnserver.conf
+    show turnserver check /etc/turnserver.conf
+    mkdir -p /etc/systemd/system/turnserver.service.d
+    block docs/install.md 'another configuration' | tee /etc/systemd/system/turnserver.service.d/override.conf
+    systemctl daemon-reload
+    show systemctl restart turnserver
+    # Channel numbers above 0x4FFF: coturn's own client, as it comes.
+    expect "coturn's client relays over channels" relays_channels
+    cp "$config" /tmp/config.before
+    block docs/coturn.md 'turnserver convert' >/tmp/convert.sh
+    show bash -ex /tmp/convert.sh
+    show systemctl revert turnserver
+    show systemctl restart turnserver
+    show ls -l /etc/turnserver
+    expect "the converted file serves the same" relays_channels
+    cat /tmp/config.before >"$config"
+    systemctl restart turnserver
+}
+
 refusals() {
     section "a configuration that cannot be used"
     echo 'listening-portt = 3' >>"$config"
@@ -291,7 +375,7 @@ refusals() {
     systemctl stop turnserver
 }
 
-for part in ${PARTS:-install_it start relay reload certificates credentials watchdog drain stop sockets refusals}; do
+for part in ${PARTS:-install_it start relay documents reload certificates credentials watchdog drain stop sockets coturns_file refusals}; do
     "$part"
 done
 section "all as it should be, after $SECONDS s"
