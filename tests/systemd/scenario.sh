@@ -62,6 +62,14 @@ relays() {
     grep -qE 'Total lost packets 0 \(0\.0+%\)' <<<"$said"
 }
 
+# What a load balancer asks.
+readiness() {
+    exec 3<>/dev/tcp/127.0.0.1/9641
+    printf 'GET /readyz HTTP/1.0\r\n\r\n' >&3
+    cat <&3
+    exec 3>&-
+}
+
 # Over channels, whose numbers are above 0x4FFF.
 relays_channels() {
     local said
@@ -102,6 +110,7 @@ start() {
     show systemctl enable --now turnserver
     show systemctl status turnserver --no-pager
     expect "it is active" systemctl is-active turnserver
+    expect "a load balancer is told that it is ready" 'readiness | grep -q "^HTTP/1.. 200"'
     expect "ready was said by the server" '[ "$(systemctl show -p Type --value turnserver)" = notify ]'
     expect "it tells its status" 'systemctl show -p StatusText --value turnserver | grep -q .'
     show ls -la /var/lib/turn
@@ -262,6 +271,8 @@ drain() {
     show systemctl kill -s USR1 turnserver
     await "it says so" 10 'systemctl show -p StatusText --value turnserver | grep -i drain'
     expect "it goes on serving" systemctl is-active turnserver
+    expect "a load balancer is told that it is not ready" 'readiness | grep -q "^HTTP/1.. 503"'
+    show readiness
     show systemctl show -p StatusText --value turnserver
     show turnserver probe "'turn:$host:3478?transport=udp'" -u operator -W '"$(secret)"'
     expect "new allocations are refused" '! turnserver probe turn:'"$host"':3478 -u operator -W "$(secret)"'
