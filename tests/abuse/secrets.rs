@@ -31,7 +31,7 @@ fn t34_no_log_shows_a_password() {
     let mut client = Client::tcp(server.addr).with_user("alice", PASSWORD);
     let relayed = client.relayed();
     assert_eq!((client.permit(relayed.ip()).code(), client.bind(0x4000, relayed).code()), (0, 0));
-    assert_eq!(Client::udp(server.addr).with_user("alice", "wrong-horse").allocate().code(), 401);
+    assert_eq!(Client::udp(server.addr).with_user("alice", "mistaken-horse").allocate().code(), 401);
     assert_eq!(Client::udp(server.addr).with_user("mallory", PASSWORD).allocate().code(), 401);
     assert_eq!(client.refresh(0).code(), 0);
     let nonce_key: Vec<String> = fs::read_dir(server.dir())
@@ -44,7 +44,7 @@ fn t34_no_log_shows_a_password() {
     let environ = fs::read(format!("/proc/{}/environ", server.pid())).expect("our own process");
     assert!(server.terminate().success());
     assert_eq!(nonce_key.len(), 1, "there is a key to be kept secret");
-    let secrets = [PASSWORD, &key, &nonce_key[0], "wrong-horse"];
+    let secrets = [PASSWORD, &key, &nonce_key[0], "mistaken-horse"];
     let log = server.log.whole();
     assert!(log.contains("user=\"alice\"") && log.contains("TRACE") | log.contains("DEBUG"), "it is talkative:\n{log}");
     assert_clean("the log", &log, &secrets);
@@ -104,9 +104,9 @@ fn t34_no_error_shows_what_it_refuses() {
 fn t34_the_client_tool_shows_no_password() {
     let server = crate::launch(&[]).start();
     for (uri, password) in [
-        (format!("turn:{}?transport=udp", server.addr), "wrong-horse-of-mine"),
-        (format!("turn:{}?transport=tcp", server.addr), "wrong-horse-of-mine"),
-        (format!("turn:{}?transport=sctp", server.addr), "wrong-horse-of-mine"),
+        (format!("turn:{}?transport=udp", server.addr), "mistaken-horse-of-mine"),
+        (format!("turn:{}?transport=tcp", server.addr), "mistaken-horse-of-mine"),
+        (format!("turn:{}?transport=sctp", server.addr), "mistaken-horse-of-mine"),
         (format!("turn:{}", server.addr), crate::ALICE.1),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_turnserver"));

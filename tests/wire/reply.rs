@@ -18,6 +18,11 @@ impl Reply {
         Reply { bytes }
     }
 
+    /// The message as it came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The message.
     pub(crate) fn message(&self) -> Message<'_> {
         Message::parse(&self.bytes).expect("checked when it was made")

@@ -1,0 +1,69 @@
+//! Log files that are moved away while lines are written.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+
+use crate::{alice, assert_record, launch, line_of};
+
+/// How often the file is moved away, and how many allocations are made and ended meanwhile.
+const MOVES: usize = 20;
+const ALLOCATIONS: usize = 15;
+
+#[test]
+fn no_line_is_lost_when_a_file_is_moved_away_and_opened_anew() {
+    let launch = launch(&["--simple-log", "--no-stdout-log"]);
+    let dir = launch.dir().to_owned();
+    let path = dir.join("turn.log");
+    let mut server = launch.and(&[&format!("--log-file={}", path.display())]).silent().start();
+    let mut clients = Vec::new();
+    for number in 0..MOVES {
+        for round in 0..ALLOCATIONS {
+            let mut client = alice(&server);
+            client.relayed();
+            if round == ALLOCATIONS / 2 {
+                fs::rename(&path, dir.join(format!("turn.log.{number}"))).expect("our own directory");
+                server.signal(Signal::HUP);
+            }
+            assert_eq!(client.refresh(0).code(), 0);
+            clients.push(client.local());
+        }
+        line_of(&path, &["log file opened anew"]);
+    }
+    assert!(server.terminate().success());
+    let moved = (0..MOVES).map(|number| dir.join(format!("turn.log.{number}")));
+    let files: Vec<PathBuf> = moved.chain([path]).collect();
+    let text: String = files.iter().map(|file| fs::read_to_string(file).expect("it is there")).collect();
+    text.lines().for_each(assert_record);
+    for message in ["allocation created", "allocation ended"] {
+        let told = text.lines().filter(|line| line.contains(message)).count();
+        assert_eq!(told, MOVES * ALLOCATIONS, "{message}");
+    }
+    assert_eq!(text.matches("log file opened anew").count(), MOVES);
+    assert!(clients.iter().all(|client| text.contains(&format!("client={client} "))));
+    assert!(text.contains(" INFO stopped"), "the last line as well");
+}
+
+#[test]
+fn where_the_file_cannot_be_opened_anew_the_old_one_stays() {
+    let launch = launch(&["--simple-log", "--no-stdout-log"]);
+    let dir = launch.dir().join("logs");
+    fs::create_dir(&dir).expect("our own directory");
+    let path = dir.join("turn.log");
+    let server = launch.and(&[&format!("--log-file={}", path.display())]).silent().start();
+    line_of(&path, &["listening"]);
+    let aside = launch_aside(&dir);
+    server.signal(Signal::HUP);
+    let old = aside.join("turn.log");
+    line_of(&old, &["ERROR", "cannot be opened anew; the old one stays"]);
+    alice(&server).relayed();
+    line_of(&old, &["allocation created"]);
+}
+
+/// Moves a directory away, and says where to.
+fn launch_aside(dir: &std::path::Path) -> PathBuf {
+    let aside = dir.with_file_name("elsewhere");
+    fs::rename(dir, &aside).expect("our own directory");
+    aside
+}
