@@ -169,7 +169,7 @@ impl Worker {
             }
             Verdict::Respond(_) => {
                 if message.starts_with(&[0, 1]) && self.server.settings().config.log.bindings {
-                    self.journal.write_binding(now, &path);
+                    self.journal.write_binding(now, path);
                 }
                 let pieces = [self.answer.bytes(), &[], &[]];
                 // A connection that is gone, or goes because too much lies there, tells so through its end.
