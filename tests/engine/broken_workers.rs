@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use rustix::event::epoll;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, pidfd_getfd, pidfd_open, prlimit};
 
-use crate::wire::{Client, Launch, Server, free_ports, poll_until, tls};
+use crate::wire::{Client, Launch, Server, free_ports, http, poll_until, tls};
 use crate::{CLIENTS, allocate_pair, ask_for_pair, token};
 
 /// What a worker calls its UDP listener, and the relay sockets it holds, in its epoll set.
@@ -133,6 +133,36 @@ fn a_worker_that_has_nothing_to_begin_anew_with_takes_the_process_along() {
     assert_eq!(server.end().code(), Some(255), "as its sockets serve nobody");
     let log = server.log.whole();
     assert!(log.contains("a worker broke off and cannot begin anew"), "{log}");
+}
+
+#[test]
+fn what_a_worker_held_is_counted_down_when_it_breaks_off() {
+    let port = free_ports(1);
+    let server = start(&["--relay-threads=1", &format!("--prometheus-port={port}")]);
+    let held = |allocations: u32, connections: u32| {
+        let text = http::get(([127, 0, 0, 1], port).into(), "/metrics").body;
+        let [udp, tcp] =
+            ["udp", "tcp"].map(|over| format!("turnserver_allocations{{transport=\"{over}\"}} {allocations}\n"));
+        let tables = ["permissions", "channels"].map(|table| format!("turnserver_{table} {}\n", 2 * allocations));
+        let streams = format!("turnserver_stream_connections{{state=\"allocated\"}} {connections}\n");
+        [&udp, &tcp, &tables[0], &tables[1], &streams].iter().all(|line| text.contains(*line)).then_some(text)
+    };
+    let mut clients = [alice(&server), Client::tcp(server.addr).with_user("alice", "secret")];
+    for client in &mut clients {
+        client.relayed();
+        assert_eq!(client.bind(0x4000, ([8, 8, 8, 8], 9).into()).code(), 0);
+    }
+    poll_until("all of it is counted", || held(1, 1));
+    begin_anew(&server, RELAY);
+    let text = poll_until("nothing of it is left", || held(0, 0));
+    assert!(text.contains("turnserver_worker_break_offs_total 1\n"), "{text}");
+    assert_eq!(clients[0].refresh(600).code(), 437);
+    let (reply, channel) = (clients[0].allocate(), clients[0].bind(0x4000, ([8, 8, 8, 8], 9).into()));
+    assert_eq!((reply.code(), channel.code()), (0, 0));
+    let is_one = "turnserver_allocations{transport=\"udp\"} 1\n";
+    let count = || http::get(([127, 0, 0, 1], port).into(), "/metrics").body;
+    poll_until("what begins then is counted", || count().contains(is_one).then_some(()));
+    assert!(count().contains("turnserver_channels 1\n"), "{}", count());
 }
 
 /// Streams take descriptors, of which each worker may take all that are left.

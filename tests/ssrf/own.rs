@@ -14,6 +14,9 @@ use crate::wire::{Client, Launch, Received, Server};
 /// What the world calls the server's address behind a NAT; nobody sends it back.
 const EXTERNAL: IpAddr = IpAddr::V4(Ipv4Addr::new(130, 89, 77, 7));
 
+/// Where metrics are shown, on every address.
+const METRICS: u16 = 9641;
+
 /// Answers to CreatePermission, to ChannelBind for a service of the server, and for another program's port.
 type Codes = (u16, u16, u16);
 
@@ -37,7 +40,7 @@ fn own_addresses(profile: &str) -> Vec<(IpAddr, Codes)> {
 fn try_own(lab: &mut Lab, client: &mut Client, server: &Server, own: IpAddr, codes: Codes) -> BTreeSet<SocketAddr> {
     assert_eq!(client.permit(own).code(), codes.0, "CreatePermission for {own}");
     let beside = SocketAddr::new(own, PORT);
-    let services = [server.addr.port(), server.tls_addr.port()].map(|port| SocketAddr::new(own, port));
+    let services = [server.addr.port(), server.tls_addr.port(), METRICS].map(|port| SocketAddr::new(own, port));
     for service in services {
         assert_eq!(client.bind(0x4000, service).code(), codes.1, "ChannelBind for {service}");
         client.send(service, b"to a service");
@@ -59,7 +62,8 @@ fn own_services_are_never_reached_and_own_programs_as_the_profile_says() {
     for profile in ["default", "coturn", "hardened"] {
         let mut lab = Lab::new();
         let certificate = Certificate::new();
-        let server = lab.start(&certificate, &[&format!("--profile={profile}")]);
+        let server =
+            lab.start(&certificate, &[&format!("--profile={profile}"), "--prometheus", "--prometheus-address=::"]);
         let mut heard = 0;
         for over in [Over::Udp, Over::Tcp, Over::Tls] {
             for (own, codes) in own_addresses(profile) {

@@ -58,7 +58,7 @@ pub(crate) const SECTION: Section = Section {
         ("SEC-005", "Connect: RFC 6062"),
         ("SEC-011", "Connect: RFC 6062"),
         ("SEC-012", "a client beyond what its worker can take: its listener's buffer is shared"),
-        ("SEC-023", "ports of administration, metrics and databases: these services"),
+        ("SEC-023", "ports of administration and databases: these services"),
     ],
     later: &[("SEC-022", "TCP relays (RFC 6062)")],
     left_out: &[],

@@ -10,7 +10,7 @@ use crate::peer::Peer;
 use crate::probe::Probe;
 use crate::scene::{Scene, client_of, launch};
 use crate::target::Target;
-use crate::wire::tls;
+use crate::wire::{free_ports, tls};
 
 fn binding() -> Vec<u8> {
     Draft::request(Method::BINDING).bytes(None)
@@ -38,8 +38,8 @@ pub(super) fn sec_004_the_servers_own_listeners_are_no_peers() {
     assert_eq!(other.probe.receive(), crate::wire::Received::Indication(here, b"from relay to relay".to_vec()));
 }
 
-/// There are no administration, metrics or database ports yet; the listeners are the services, on whatever port and
-/// address they are configured, also on addresses the operator opened by name and also in the most open profile.
+/// There are no administration or database ports yet; listeners and metrics are the services, on whatever port and address
+/// they are configured, also on addresses the operator opened by name and also in the most open profile.
 pub(super) fn sec_023_services_are_out_of_reach() {
     let certificate = tls::Certificate::new();
     for (profile, open) in [
@@ -48,6 +48,8 @@ pub(super) fn sec_023_services_are_out_of_reach() {
         ("hardened", ""),
     ] {
         let launch = launch(profile, open).listening_on(&["127.0.0.1", "127.0.0.3"]);
+        let metrics = free_ports(1);
+        let launch = launch.and(&["--prometheus", &format!("--prometheus-port={metrics}")]);
         let server = certificate.given_to(launch).start();
         let mut probe = client_of(&server);
         probe.allocate();
@@ -55,6 +57,7 @@ pub(super) fn sec_023_services_are_out_of_reach() {
         for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 3)] {
             is_out_of_reach(&mut probe, SocketAddr::new(ip.into(), server.addr.port()));
             is_out_of_reach(&mut probe, SocketAddr::new(ip.into(), server.tls_addr.port()));
+            is_out_of_reach(&mut probe, SocketAddr::new(ip.into(), metrics));
         }
     }
 }
