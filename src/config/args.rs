@@ -2,13 +2,13 @@
 //! long names, booleans that take a value behind `=` only. clap does the grammar; values stay text and are judged with
 //! those of the file, so that all problems come together.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::error::{Place, nearest};
+use super::error::{Place, harmless, nearest};
 use super::options::{self, Definition, Kind};
 use super::raw::{Setting, Value};
 use super::{Problem, Warning};
@@ -52,6 +52,9 @@ const NO_FILE: &str = "-n";
 const HELP: &str = "-h";
 const VERSION: &str = "--version";
 const STRAY: &str = "stray";
+const EFFECTIVE: &str = "effective";
+/// coturn's letter for `keep-address-family` demands a value, which the long name does not.
+const KEEP_FAMILY: &str = "-K";
 
 /// Reads a command line, without the program's name.
 ///
@@ -59,31 +62,108 @@ const STRAY: &str = "stray";
 /// leaves with [`EXIT_STATUS`](super::error::EXIT_STATUS). Bad values are found later, by [`load`](super::load).
 pub fn parse_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Command, Problem> {
     let args: Vec<OsString> = args.into_iter().collect();
+    let found = match matches(&args, grammar())? {
+        Matched::Other(command) => return Ok(command),
+        Matched::Options(found) => *found,
+    };
+    Ok(Command::Serve(Serve {
+        settings: settings(&found)?,
+        file: file_choice(&found, &args)?,
+        warnings: strays(&found),
+    }))
+}
+
+/// What `turnserver check` is asked: the command line it would serve with, a file that may stand alone, and its own
+/// switch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Check {
+    /// Print this text and leave.
+    Help(String),
+    /// Check.
+    Run {
+        /// What would be served.
+        serve: Serve,
+        /// Print what is in force.
+        effective: bool,
+    },
+}
+
+/// Reads the command line of `turnserver check`, without that word.
+///
+/// # Errors
+///
+/// As [`parse_command_line`].
+pub fn parse_check(args: impl IntoIterator<Item = OsString>) -> Result<Check, Problem> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let found = match matches(&args, check_grammar())? {
+        Matched::Other(Command::Help(_)) => return Ok(Check::Help(check_grammar().render_help().to_string())),
+        Matched::Other(_) => return Err(usage(VERSION, "check takes no such option")),
+        Matched::Options(found) => *found,
+    };
+    let words: Vec<&OsString> = found.get_many(STRAY).into_iter().flatten().collect();
+    let file = match words.as_slice() {
+        [] => file_choice(&found, &args)?,
+        [file] => FileChoice::Named(PathBuf::from(file)),
+        [_, second, ..] => {
+            let message = format!("one FILE at most; {} is too many", harmless(&second.to_string_lossy()));
+            return Err(usage("", message));
+        }
+    };
+    let serve = Serve { settings: settings(&found)?, file, warnings: Vec::new() };
+    Ok(Check::Run { serve, effective: found.get_flag(EFFECTIVE) })
+}
+
+fn check_grammar() -> clap::Command {
+    let effective = Arg::new(EFFECTIVE)
+        .long(EFFECTIVE)
+        .action(ArgAction::SetTrue)
+        .overrides_with(EFFECTIVE)
+        .help("Print everything that is in force as TOML, secrets left out, with the place of what was set");
+    grammar()
+        .arg(effective)
+        .override_usage("turnserver check [FILE] [--effective] [OPTIONS]")
+        .about("Say everything that is wrong or doubtful about a configuration")
+        .after_help(
+            "FILE stands for -c FILE; the other options are those of turnserver, whose command line and environment \
+             are looked at as well. Exit status: 0 when the server would start, 1 when it would not.",
+        )
+}
+
+enum Matched {
+    Options(Box<ArgMatches>),
+    Other(Command),
+}
+
+/// What a grammar makes of the words.
+fn matches(args: &[OsString], grammar: clap::Command) -> Result<Matched, Problem> {
     // As coturn does, these are looked for in every word, even in one that is another option's value.
     if args.iter().any(|arg| arg == HELP || arg == "--help") {
-        return Ok(Command::Help(help()));
+        return Ok(Matched::Other(Command::Help(help())));
     }
     if args.iter().any(|arg| arg == VERSION) {
-        return Ok(Command::Version);
+        return Ok(Matched::Other(Command::Version));
     }
-    let separate = args.iter().filter(|arg| *arg == FILE).count();
-    let matches = grammar().try_get_matches_from(&args).map_err(|error| usage_problem(&error))?;
+    let matches = grammar.try_get_matches_from(args).map_err(|error| usage_problem(&error))?;
     if matches.get_flag(HELP) {
-        return Ok(Command::Help(help()));
+        return Ok(Matched::Other(Command::Help(help())));
     }
     if matches.get_flag(VERSION) {
-        return Ok(Command::Version);
+        return Ok(Matched::Other(Command::Version));
     }
+    Ok(Matched::Options(Box::new(matches)))
+}
+
+fn file_choice(matches: &ArgMatches, args: &[OsString]) -> Result<FileChoice, Problem> {
+    let separate = args.iter().filter(|arg| *arg == FILE).count();
     let files: Vec<&OsString> = matches.get_many(FILE).into_iter().flatten().collect();
     if files.len() > separate {
         return Err(usage(FILE, "the file must be a word of its own").hint("-c FILE"));
     }
-    let file = match files.last() {
+    Ok(match files.last() {
         _ if matches.get_flag(NO_FILE) => FileChoice::Never,
         Some(file) => FileChoice::Named(PathBuf::from(file)),
         None => FileChoice::Search,
-    };
-    Ok(Command::Serve(Serve { settings: settings(&matches)?, file, warnings: strays(&matches) }))
+    })
 }
 
 /// The text of `--help`.
@@ -91,7 +171,8 @@ pub fn help() -> String {
     grammar().render_help().to_string()
 }
 
-fn grammar() -> clap::Command {
+/// The grammar, from which the manual page is made as well.
+pub fn grammar() -> clap::Command {
     let selecting = [
         Arg::new(FILE)
             .short('c')
@@ -99,7 +180,10 @@ fn grammar() -> clap::Command {
             .action(ArgAction::Append)
             .allow_hyphen_values(true)
             .value_parser(clap::value_parser!(OsString))
-            .help("Read this configuration file [default: turnserver.toml here or in /etc/turnserver]"),
+            .help(
+                "Read this configuration file, TOML or coturn's [default: turnserver.toml here or in /etc/turnserver, \
+                 or else coturn's turnserver.conf, as in /etc]",
+            ),
         Arg::new(NO_FILE)
             .short('n')
             .action(ArgAction::SetTrue)
@@ -107,11 +191,18 @@ fn grammar() -> clap::Command {
             .help("Read no configuration file"),
         Arg::new(HELP).short('h').long("help").action(ArgAction::SetTrue).overrides_with(HELP).help("Print this help"),
         Arg::new(VERSION).long("version").action(ArgAction::SetTrue).overrides_with(VERSION).help("Print the version"),
+        Arg::new(KEEP_FAMILY)
+            .short('K')
+            .action(ArgAction::Append)
+            .value_parser(clap::value_parser!(OsString))
+            .hide(true),
         Arg::new(STRAY).num_args(0..).action(ArgAction::Append).value_parser(clap::value_parser!(OsString)).hide(true),
     ];
     clap::Command::new("turnserver")
         .after_help(
-            "turnserver probe URI allocates on a server and measures it; see turnserver probe --help.\n\
+            "turnserver check [FILE] says everything that is wrong with a configuration, turnserver convert FILE writes \
+             coturn's as TOML,\nturnserver probe URI allocates on a server and measures it; each has its own --help.\n\
+             Options stand in the environment as well: TURNSERVER_LISTENING_PORT=3478.\n\
              SIGHUP reads the configuration again, SIGUSR2 the certificate; SIGTERM and SIGINT end the server.",
         )
         .no_binary_name(true)
@@ -157,9 +248,11 @@ fn metavar(kind: Kind) -> &'static str {
 /// The settings in the order in which they were written, which decides where one option overrides another.
 fn settings(matches: &ArgMatches) -> Result<Vec<Setting>, Problem> {
     let mut settings = Vec::new();
-    for option in options::all() {
-        let values = matches.get_many::<OsString>(option.name).into_iter().flatten();
-        let indices = matches.indices_of(option.name).into_iter().flatten();
+    let ids = options::all().map(|option| (option.name, option));
+    let ids = ids.chain(options::find("keep-address-family").map(|option| (KEEP_FAMILY, option)));
+    for (id, option) in ids {
+        let values = matches.get_many::<OsString>(id).into_iter().flatten();
+        let indices = matches.indices_of(id).into_iter().flatten();
         for (value, index) in values.zip(indices) {
             let place = Place::CommandLine { option: option.name.to_owned() };
             let Some(text) = value.to_str() else {
@@ -176,7 +269,7 @@ fn strays(matches: &ArgMatches) -> Vec<Warning> {
     let place = Place::CommandLine { option: String::new() };
     let words = matches.get_many::<OsString>(STRAY).into_iter().flatten();
     let warning = |word: &OsString| {
-        let warning = Warning::new(&place, format!("CONFIG: Unknown argument: {}", harmless(word)));
+        let warning = Warning::new(&place, format!("CONFIG: Unknown argument: {}", harmless(&word.to_string_lossy())));
         match word.to_str() {
             Some("true" | "false" | "on" | "off" | "yes" | "no" | "1" | "0") => {
                 warning.hint("it belongs to no option; a switch takes its value behind =, as in --no-udp=false")
@@ -185,15 +278,6 @@ fn strays(matches: &ArgMatches) -> Vec<Warning> {
         }
     };
     words.map(warning).collect()
-}
-
-/// A stray word as it may be shown: a user whose `-u` was forgotten loses the password.
-fn harmless(word: &OsStr) -> String {
-    let word = word.to_string_lossy();
-    match word.split_once(':') {
-        Some((name, _)) => format!("{name}:..."),
-        None => word.into_owned(),
-    }
 }
 
 fn usage(option: &str, message: impl Into<String>) -> Problem {

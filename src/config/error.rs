@@ -20,6 +20,11 @@ pub enum Place {
         /// The option's long name, without dashes.
         option: String,
     },
+    /// In a variable of the environment, by its name.
+    Environment {
+        /// The variable, `TURNSERVER_` included.
+        variable: String,
+    },
     /// At a position of a file, both counted from 1; columns count characters.
     File {
         /// The file as it was named.
@@ -43,6 +48,16 @@ impl Place {
     pub fn is_command_line(&self) -> bool {
         matches!(self, Self::CommandLine { .. })
     }
+
+    /// Which of two values counts: the environment's is over the file's, the command line's over both.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Unset => 0,
+            Self::File { .. } | Self::WholeFile(_) => 1,
+            Self::Environment { .. } => 2,
+            Self::CommandLine { .. } => 3,
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -52,6 +67,7 @@ impl fmt::Display for Place {
             Self::CommandLine { option } if option.is_empty() => f.write_str("command line"),
             Self::CommandLine { option } if option.starts_with('-') => write!(f, "command line: {option}"),
             Self::CommandLine { option } => write!(f, "command line: --{option}"),
+            Self::Environment { variable } => write!(f, "environment: {variable}"),
             Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
             Self::WholeFile(path) => write!(f, "{}", path.display()),
         }
@@ -150,6 +166,10 @@ fn display(f: &mut fmt::Formatter<'_>, place: &Place, message: &str, hint: Optio
         Place::CommandLine { option } => {
             message.strip_prefix(option.as_str()).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message)
         }
+        Place::Environment { variable } => match message.split_once(": ") {
+            Some((option, rest)) if super::environment::variable_of(option) == *variable => rest,
+            _ => message,
+        },
         Place::File { .. } | Place::WholeFile(_) | Place::Unset => message,
     };
     write!(f, "{place}: {message}")?;
@@ -159,8 +179,20 @@ fn display(f: &mut fmt::Formatter<'_>, place: &Place, message: &str, hint: Optio
     }
 }
 
+/// A word that nobody knows as it may be shown: a user whose option was forgotten, or misspelt, loses the password.
+pub(super) fn harmless(word: &str) -> String {
+    match word.split_once(':') {
+        Some((name, _)) => format!("{name}:..."),
+        None => word.to_owned(),
+    }
+}
+
 /// The name among `names` that `wrong` was most likely meant to be.
 pub(super) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Long enough for every name, and for no text that would take its time.
+    if wrong.len() > 64 {
+        return None;
+    }
     let close_enough = (wrong.chars().count() / 3).max(2);
     let (distance, name) = names.map(|name| (edit_distance(wrong, name), name)).min()?;
     (distance <= close_enough).then_some(name)

@@ -1,10 +1,14 @@
 //! The server's configuration: what an operator wrote, checked once and then immutable.
 //!
-//! `options/` defines each option once; the readers (`toml`, `args`) turn text into `Raw` values with their places, and
-//! `resolve` turns those into a [`Config`]. Everybody reads [`Config`]; it reads nobody.
+//! `options/` defines each option once; the readers (`toml`, `coturn`, `environment`, `args`) turn text into `Raw` values
+//! with their places, and `resolve` turns those into a [`Config`]. Everybody reads [`Config`]; it reads nobody.
 
 pub mod args;
 mod auth;
+pub mod convert;
+mod coturn;
+mod effective;
+mod environment;
 pub mod error;
 mod load;
 mod log;
@@ -12,11 +16,13 @@ mod metrics;
 pub mod options;
 pub mod profile;
 pub mod raw;
+mod reading;
 mod redirect;
 mod reload;
 mod resolve;
 mod toml;
 mod value;
+mod written;
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -24,8 +30,9 @@ use std::path::PathBuf;
 
 pub use args::{Command, Serve, parse_command_line};
 pub use auth::{Auth, AuthMode, RawKeys, User, UserSecret};
+pub use effective::effective;
 pub use error::{Problem, Problems, Warning};
-pub use load::{Loaded, SEARCH, load, load_searching, load_text};
+pub use load::{Dialect, Judged, Loaded, SEARCH, Sources, judge, judge_text, load, load_searching, load_text};
 pub use log::{Facility, Log, LogFormat, LogLevel, LogTarget, SyslogFacility, Timestamps};
 pub use metrics::Metrics;
 pub use profile::Profile;

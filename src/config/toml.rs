@@ -14,15 +14,7 @@ use super::Problem;
 use super::error::{Place, nearest};
 use super::options::{self, Definition};
 use super::raw::{Setting, Value};
-
-/// What a file says, in its order, and what is wrong with it.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    pub(super) settings: Vec<Setting>,
-    pub(super) problems: Vec<Problem>,
-    /// Options whose value could not be read.
-    pub(super) unread: Vec<&'static str>,
-}
+use super::reading::Reading;
 
 /// Whether `text` follows TOML's syntax.
 pub(super) fn is_toml(text: &str) -> bool {

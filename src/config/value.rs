@@ -233,7 +233,7 @@ impl<T> Placed<T> {
 }
 
 /// coturn's words for a boolean: nothing means on, else the first character decides, but for the words on and off.
-fn switch_word(text: &str) -> Option<bool> {
+pub(super) fn switch_word(text: &str) -> Option<bool> {
     match text {
         "on" | "On" | "ON" => return Some(true),
         "off" | "Off" | "OFF" => return Some(false),

@@ -98,23 +98,6 @@ fn mistakes_of_file_and_command_line_come_together() {
 }
 
 #[test]
-fn the_dialect_of_coturn_is_recognised_and_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("turnserver.conf");
-    for text in ["lt-cred-mech\n", "# x\nrealm=example.org\n", "listening-port=3478\nuser=a:b\n", "min-port 5000\n"] {
-        fs::write(&file, text).unwrap();
-        let text = problems(load_line(&format!("-c {}", file.display())));
-        assert!(text.contains("turnserver.conf: this is coturn's file dialect, which is not read yet"), "{text}");
-    }
-    fs::write(&file, "listening-port=3479\n").unwrap();
-    assert_eq!(load_line(&format!("-c {}", file.display())).unwrap().config.listen.port, 3479, "TOML as well");
-    let named = dir.path().join("turnserver.toml");
-    fs::write(&named, "realm=example.org\n").unwrap();
-    let text = problems(load_line(&format!("-c {}", named.display())));
-    assert!(text.contains("turnserver.toml:1:7: not TOML: string values must be quoted"), "{text}");
-}
-
-#[test]
 fn a_file_that_is_no_text_says_where() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.toml");

@@ -15,6 +15,7 @@ mod peers;
 mod process;
 mod protocol;
 mod redirect;
+mod refused;
 mod relay;
 mod template;
 mod tls;
@@ -116,9 +117,16 @@ pub enum Category {
     Process,
     /// Options of coturn without effect yet; not in the file that is shipped.
     Later,
+    /// Options of coturn that are refused with a reason; not in the file that is shipped.
+    Refused,
 }
 
 impl Category {
+    /// Whether its options do something, and stand in the file that is shipped.
+    pub fn is_served(self) -> bool {
+        !matches!(self, Self::Later | Self::Refused)
+    }
+
     /// The heading.
     pub fn heading(self) -> &'static str {
         match self {
@@ -135,6 +143,7 @@ impl Category {
             Self::Metrics => "Metrics and health",
             Self::Process => "Process",
             Self::Later => "Accepted, without effect yet",
+            Self::Refused => "Refused",
         }
     }
 }
@@ -178,7 +187,7 @@ const fn described(meaning: &'static str) -> [Preset; 3] {
     [Preset::Described(meaning); 3]
 }
 
-static TABLE: [&[Definition]; 13] = [
+static TABLE: [&[Definition]; 14] = [
     listen::OPTIONS,
     relay::OPTIONS,
     auth::OPTIONS,
@@ -192,6 +201,7 @@ static TABLE: [&[Definition]; 13] = [
     metrics::OPTIONS,
     process::OPTIONS,
     later::OPTIONS,
+    refused::OPTIONS,
 ];
 
 /// Every option, by category.

@@ -1,12 +1,14 @@
 //! The commented `turnserver.toml` that is shipped, made from the option table.
 
-use super::{Category, Definition, Kind, Preset, all};
+use super::{Definition, Preset, all};
+use crate::config::written;
 
 const HEAD: &str = "\
 # turnserver: a STUN and TURN server.
 #
 # Every option stands here, as a comment with its default or an example where it is not set. The same names work on
-# the command line (--listening-port=3478), which wins over this file; options that may be given many times add up.
+# the command line (--listening-port=3478) and, in upper case, in the environment (TURNSERVER_LISTENING_PORT=3478); the
+# command line wins over the environment, and that over this file. Options that may be given many times add up.
 # With this file as it is, the server starts and makes itself a secret for time-limited credentials.
 ";
 
@@ -17,7 +19,7 @@ const WIDTH: usize = 118;
 pub fn template() -> String {
     let mut out = HEAD.to_owned();
     let mut category = None;
-    for option in all().filter(|option| option.category != Category::Later) {
+    for option in all().filter(|option| option.category.is_served()) {
         if category != Some(option.category) {
             category = Some(option.category);
             out.push_str(&format!("\n# === {} ===\n", option.category.heading()));
@@ -36,17 +38,10 @@ fn entry(option: &Definition) -> String {
         (None, Preset::Value(value)) => ("#", vec![value]),
         (None, Preset::Described(_)) => ("#", option.example.to_vec()),
     };
-    let values: Vec<String> = values.into_iter().map(|value| toml_value(option.kind, value)).collect();
+    let values: Vec<String> = values.into_iter().map(|value| written::preset(option.kind, value)).collect();
     let value = if option.repeatable { format!("[{}]", values.join(", ")) } else { values.join(", ") };
     out.push_str(&format!("{mark}{} = {value}\n", option.name));
     out
-}
-
-fn toml_value(kind: Kind, text: &str) -> String {
-    match kind {
-        Kind::Switch | Kind::Integer { .. } => text.to_owned(),
-        Kind::Text(_) | Kind::Word(_) => format!("{text:?}"),
-    }
 }
 
 /// `text` as comment lines, broken between words.

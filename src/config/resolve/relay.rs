@@ -46,7 +46,7 @@ fn external(forms: &[Placed<ExternalForm>], found: &mut Found) -> External {
     External { single: singles.into_iter().map(|single| single.value).collect(), pairs }
 }
 
-/// One address per family. Like a scalar, that of the command line replaces that of the file.
+/// One address per family. Like a scalar, that of the command line replaces that of the environment or file.
 fn add_single(singles: &mut Vec<Placed<IpAddr>>, new: Placed<IpAddr>, found: &mut Found) {
     if new.value.is_unspecified() {
         let message = format!("external-ip: {} is no address that peers could reach", new.value);
@@ -55,7 +55,7 @@ fn add_single(singles: &mut Vec<Placed<IpAddr>>, new: Placed<IpAddr>, found: &mu
     let Some(known) = singles.iter_mut().find(|known| known.value.is_ipv4() == new.value.is_ipv4()) else {
         return singles.push(new);
     };
-    if known.value != new.value && known.place.is_command_line() == new.place.is_command_line() {
+    if known.value != new.value && known.place.rank() == new.place.rank() {
         let message = format!("external-ip: {} is given already for this family", known.value);
         return found.wrong(&new.place, message, "several take the form PUBLIC/PRIVATE");
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use turnserver::config::args::FileChoice;
 use turnserver::config::error::Place;
 use turnserver::config::{
-    AuthMode, Command, Loaded, Problem, Problems, Profile, Warning, load, load_text, parse_command_line,
+    AuthMode, Command, Loaded, Problem, Problems, Profile, Warning, load_searching, load_text, parse_command_line,
 };
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
@@ -53,7 +53,7 @@ fn read_words(words: &[u8]) {
     };
     // No file is looked for: what the machine has there is not the fuzzer's business.
     serve.file = FileChoice::Never;
-    let outcome = load(&serve);
+    let outcome = load_searching(&serve, &[]);
     if let Err(problems) = &outcome {
         let is_here = |problem: &Problem| matches!(problem.place, Place::CommandLine { .. } | Place::Unset);
         assert!(problems.0.iter().all(is_here), "{problems}");

@@ -1,0 +1,68 @@
+//! `turnserver check`: everything that is wrong or doubtful about a configuration, without serving it.
+//!
+//! Findings go to standard error, one a line; what is in force goes to standard output. No secret is shown.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::config::args::{Check, parse_check};
+use crate::config::{Config, Judged, Sources, effective, judge};
+use crate::stream::tls::Certificates;
+
+/// Runs it; `args` are the words behind `check`.
+pub(super) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let (serve, shows) = match parse_check(args) {
+        Ok(Check::Run { serve, effective }) => (serve, effective),
+        Ok(Check::Help(text)) => return said(writeln!(io::stdout(), "{}", text.trim_end()), true),
+        Err(problem) => return super::fail(&problem.to_string(), 1),
+    };
+    let judged = judge(&serve, &Sources::of_this_process());
+    let told = tell(&judged, &mut io::stderr().lock());
+    let told = match (shows, &judged.config) {
+        (true, Some(_)) => told.and_then(|()| write!(io::stdout().lock(), "{}", effective(&judged))),
+        _ => told,
+    };
+    said(told, judged.config.is_some())
+}
+
+fn tell(judged: &Judged, out: &mut impl Write) -> io::Result<()> {
+    for problem in &judged.problems {
+        writeln!(out, "error: {problem}")?;
+    }
+    for warning in &judged.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    let unreadable = judged.config.as_ref().and_then(certificate_problem);
+    if let Some(problem) = &unreadable {
+        writeln!(out, "warning: TLS would not be served: {problem}")?;
+    }
+    let name = match &judged.file {
+        Some((path, _)) => path.display().to_string(),
+        None => "no configuration file".to_owned(),
+    };
+    let warnings = judged.warnings.len() + usize::from(unreadable.is_some());
+    let verdict = if judged.config.is_some() { "the server would start" } else { "the server would not start" };
+    let findings = format!("{}, {}", count(judged.problems.len(), "error"), count(warnings, "warning"));
+    writeln!(out, "{name}: {findings}; {verdict}, with profile {}", judged.profile)
+}
+
+/// What keeps the certificate from being used. The server starts without it, as coturn does.
+fn certificate_problem(config: &Config) -> Option<String> {
+    let files = config.tls.as_ref().filter(|_| config.listen.tls)?;
+    let read = Certificates::of(files.clone()).map(|certificates| certificates.reload().err());
+    match read {
+        Ok(None) => None,
+        Ok(Some(error)) => Some(error.to_string()),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+fn said(written: io::Result<()>, good: bool) -> ExitCode {
+    if written.is_ok() && good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
