@@ -40,11 +40,13 @@ fn list(option: &Definition, settings: &[&Setting]) -> String {
 
 fn default(option: &Definition, judged: &Judged) -> String {
     let is_limited = judged.config.as_ref().is_some_and(|config| config.limits.unauthorized.is_some());
+    // Written out they would do more than nothing: turn the limit on, or undo the other of the two.
+    let is_silent = match option.name {
+        "unauthorized-ratelimit-rps" => !is_limited,
+        name => name.eq_ignore_ascii_case("verbose"),
+    };
     match option.default_in(judged.profile) {
-        // Given, it would turn the limit on.
-        Preset::Value(text) if option.name == "unauthorized-ratelimit-rps" && !is_limited => {
-            format!("# {} = {text}\n", option.name)
-        }
+        Preset::Value(text) if is_silent => format!("# {} = {text}\n", option.name),
         Preset::Value(text) => format!("{} = {}\n", option.name, written::preset(option.kind, text)),
         Preset::Described(words) => format!("# {}: {words}\n", option.name),
     }

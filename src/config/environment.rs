@@ -72,9 +72,11 @@ fn values<'a>(option: &Definition, text: &'a str) -> impl Iterator<Item = &'a st
 
 fn unknown(place: &Place, variable: &str) -> Warning {
     let warning = Warning::new(place, "unknown variable, which changes nothing");
-    let known: Vec<String> = options::all().flat_map(names).map(variable_of).collect();
-    match nearest(variable, known.iter().map(String::as_str)) {
-        Some(near) => warning.hint(format!("did you mean {near}?")),
+    let served = options::all().filter(|option| option.category.is_served());
+    let known: Vec<String> = served.flat_map(names).map(variable_of).collect();
+    let ends = known.iter().filter_map(|name| name.strip_prefix(PREFIX));
+    match nearest(variable.strip_prefix(PREFIX).unwrap_or(variable), ends) {
+        Some(near) => warning.hint(format!("did you mean {PREFIX}{near}?")),
         None => warning,
     }
 }

@@ -2,7 +2,13 @@
 
 mod args;
 mod auth;
+mod broken;
+mod convert;
+mod coturn;
+mod coturn_names;
+mod environment;
 mod log;
+mod manual;
 mod options;
 mod redirect;
 mod resolve;

@@ -79,7 +79,6 @@ pub(super) static OPTIONS: &[Definition] = &[
     text("dh-file", "Keys are agreed on over curves only."),
     switch("dh566", "Keys are agreed on over curves only."),
     switch("dh1066", "Keys are agreed on over curves only."),
-    switch("dh2066", "Keys are agreed on over curves only."),
     switch("tlsv1", "TLS 1.2 and 1.3 are served."),
     switch("tlsv1_1", "TLS 1.2 and 1.3 are served."),
     switch("no-sslv2", "SSL is not served."),
