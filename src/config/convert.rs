@@ -2,16 +2,23 @@
 
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::error::Place;
 use super::load::Judged;
 use super::raw::Setting;
 use super::{Problem, Problems, coturn, judge_text, written};
 
 /// What [`convert`] made.
-#[derive(Clone, Debug)]
 pub struct Converted {
-    /// The TOML, secrets included.
-    pub text: String,
+    /// The TOML, secrets included; wiped when it is dropped.
+    pub text: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for Converted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Converted").finish_non_exhaustive()
+    }
 }
 
 /// The TOML for the text of coturn's file; `path` is how it is called.
@@ -32,7 +39,7 @@ pub fn convert(text: &[u8], path: &Path) -> Result<Converted, Problems> {
         problems.iter_mut().for_each(|problem| rename(&mut problem.place, path));
         return Err(Problems(problems));
     }
-    Ok(Converted { text: written(&judged, path) })
+    Ok(Converted { text: written(&judged, path).into() })
 }
 
 /// Findings name the file as the caller does.

@@ -40,8 +40,8 @@ const COTURN_FOLDERS: [&str; 15] = [
 /// What coturn calls its file.
 const COTURN_FILE: &str = "turnserver.conf";
 
-/// What a configuration is made from, besides the command line.
-#[derive(Clone, Debug, Default)]
+/// What a configuration is made from, besides the command line. Without `Debug`: a variable may hold a secret.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// Where a file is looked for when none is named, in this order.
     pub search: Vec<PathBuf>,

@@ -58,7 +58,7 @@ fn what_was_dropped_is_told_with_its_line_and_secrets_are_kept() {
                     realm = \"a.example\"\n\
                     listening-port = 3480\n\
                     # Line 9: unknown option \"foo-bar\", which changes nothing\n";
-    assert_eq!(toml, expected);
+    assert_eq!(*toml, expected);
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn every_option_is_here() {
     for option in options::all() {
         let ends = ENDING.iter().any(|(name, _)| *name == option.name);
         let is_here = match option.category {
-            Category::Later => !option.reloadable,
+            Category::Later | Category::Refused => !option.reloadable,
             _ if option.reloadable => changed.contains(option.name) || ends,
             _ => waiting.contains(option.name),
         };

@@ -5,20 +5,52 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use turnserver::config::args::FileChoice;
+use turnserver::config::convert::convert;
 use turnserver::config::error::Place;
 use turnserver::config::{
-    AuthMode, Command, Loaded, Problem, Problems, Profile, Warning, load_searching, load_text, parse_command_line,
+    AuthMode, Command, Loaded, Problem, Problems, Profile, Serve, Sources, Warning, effective, judge, judge_text,
+    load_searching, load_text, parse_command_line,
 };
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
 use turnserver::userdb::Users;
 
-/// The first byte chooses the reader: TOML for what begins as text does, else a command line, its words ended by NUL.
+/// The first byte chooses the reader: 0 a command line, its words ended by NUL; 1 coturn's file; 2 an environment, its
+/// variables ended by NUL; else TOML, for that is how text begins.
 pub(crate) fn run(data: &[u8]) {
     match data {
         [0, words @ ..] => read_words(words),
+        [1, text @ ..] => read_coturns(text),
+        [2, variables @ ..] => read_environment(variables),
         text => read_text(text),
     }
+}
+
+/// A file of coturn is read whatever its bytes are; what is taken converts to TOML of the same configuration.
+fn read_coturns(text: &[u8]) {
+    let outcome = load_text(text, Path::new("fuzz.conf"));
+    check(&outcome);
+    let Ok(loaded) = outcome else { return };
+    // A file that could be TOML as well may be nothing else.
+    let Ok(converted) = convert(text, Path::new("fuzz.conf")) else { return };
+    let again = judge_text(converted.text.as_bytes(), Path::new("fuzz.toml"));
+    assert!(again.problems.is_empty(), "{:?}", again.problems);
+    assert!(again.config == Some(loaded.config), "another configuration");
+    let shown = judge_text(effective(&again).as_bytes(), Path::new("shown.toml"));
+    assert!(shown.problems.iter().all(|problem| !problem.message.contains("TOML")), "{:?}", shown.problems);
+}
+
+fn read_environment(variables: &[u8]) {
+    let pairs = variables.split(|byte| *byte == 0).map(|variable| {
+        let at = variable.iter().position(|byte| *byte == b'=').unwrap_or(variable.len());
+        let (name, value) = (&variable[..at], variable.get(at + 1..).unwrap_or_default());
+        (OsString::from_vec([b"TURNSERVER_", name].concat()), OsString::from_vec(value.into()))
+    });
+    let sources = Sources { environment: pairs.collect(), ..Sources::default() };
+    let judged = judge(&Serve { file: FileChoice::Never, ..Serve::default() }, &sources);
+    judged.problems.iter().for_each(check_problem);
+    judged.warnings.iter().for_each(check_warning);
+    assert!(judged.config.is_some() == judged.problems.is_empty());
 }
 
 fn read_text(text: &[u8]) {
