@@ -127,7 +127,7 @@ pub fn load_searching(serve: &Serve, search: &[&Path]) -> Result<Loaded, Problem
 /// # Errors
 ///
 /// As [`load`]; `path` is how the text is called in them.
-pub fn load_text(text: impl AsRef<[u8]>, path: &Path) -> Result<Loaded, Problems> {
+pub fn load_text(text: &(impl AsRef<[u8]> + ?Sized), path: &Path) -> Result<Loaded, Problems> {
     loaded(judge_text(text.as_ref(), path))
 }
 
@@ -156,7 +156,18 @@ pub fn judge(serve: &Serve, sources: &Sources) -> Judged {
         Ok(None) => (Reading::default(), None),
         Err(problem) => (Reading { problems: vec![problem], ..Reading::default() }, None),
     };
-    finish(reading, environment::read(&sources.environment), serve, file)
+    let mut judged = finish(reading, environment::read(&sources.environment), serve, file);
+    if let (Profile::Coturn, Some(tls)) =
+        (judged.profile, judged.config.as_mut().and_then(|config| config.tls.as_mut()))
+    {
+        // coturn looks for certificates where it looks for its file.
+        for path in [&mut tls.cert, &mut tls.key] {
+            if let Some(there) = places_of(path, &sources.folders).into_iter().find(|place| place.exists()) {
+                *path = there;
+            }
+        }
+    }
+    judged
 }
 
 fn finish(file: Reading, environment: Reading, serve: &Serve, path: Option<(PathBuf, Dialect)>) -> Judged {
@@ -207,8 +218,11 @@ fn choose_profile(
     }
 }
 
-/// The file to be read and its text, which may hold passwords and is wiped when it is dropped.
-fn find_file(choice: &FileChoice, sources: &Sources) -> Result<Option<(PathBuf, Zeroizing<Vec<u8>>)>, Problem> {
+/// A file and its text, which may hold passwords and is wiped when it is dropped.
+type Found = (PathBuf, Zeroizing<Vec<u8>>);
+
+/// The file to be read.
+fn find_file(choice: &FileChoice, sources: &Sources) -> Result<Option<Found>, Problem> {
     let candidates: Cow<'_, [PathBuf]> = match choice {
         FileChoice::Never => return Ok(None),
         FileChoice::Named(path) => Cow::Owned(places_of(path, &sources.folders)),

@@ -141,6 +141,20 @@ fn a_file_of_ours_comes_before_one_of_coturns() {
 }
 
 #[test]
+fn certificates_are_looked_for_where_coturn_looks() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let sources = Sources { folders: vec![dir.path().to_owned()], ..Sources::default() };
+    fs::write(path("turn_cert-3817.pem"), "").unwrap();
+    fs::write(path("t.conf"), "no-auth\ncert=turn_cert-3817.pem\npkey=turn_key-3817.pem\n").unwrap();
+    let files = |line: &str| judge(&serve(line), &sources).config.unwrap().tls.unwrap();
+    let found = files(&format!("-c {}", path("t.conf").display()));
+    assert_eq!((found.cert, found.key), (path("turn_cert-3817.pem"), PathBuf::from("turn_key-3817.pem")));
+    let plain = files("-z --profile=default --cert=turn_cert-3817.pem --pkey=k");
+    assert_eq!(plain.cert, Path::new("turn_cert-3817.pem"), "no other profile looks further");
+}
+
+#[test]
 fn letters_that_need_a_value_have_one_on_the_command_line_only() {
     let lines = ["-K 1", "-A keep", "--keep-address-family", "--keep-address-family=yes"];
     for line in lines {
