@@ -26,9 +26,9 @@ pub(crate) fn is_the_same(text: &[u8]) {
     match (original, converted) {
         (Ok(original), Ok(converted)) => {
             let toml = judge_text(converted.text.as_bytes(), Path::new("t.toml"));
-            assert_eq!(toml.problems, [], "{shown}\n{}", converted.text);
+            assert_eq!(toml.problems, [], "{shown}\n{}", *converted.text);
             assert_eq!(toml.file.as_ref().unwrap().1, Dialect::Toml);
-            assert!(toml.config == Some(original.config), "{shown}\n{}", converted.text);
+            assert!(toml.config == Some(original.config), "{shown}\n{}", *converted.text);
         }
         (Err(_), Err(_)) => {}
         (_, Err(problems)) => assert!(problems.to_string().contains("TOML already"), "{shown}: {problems}"),

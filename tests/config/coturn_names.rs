@@ -37,13 +37,10 @@ const SECOND: &str = "
 /// Letters of the command line; `c`, `n` and `h` choose and tell, as here.
 const LETTERS: &str = "d p L E X i m l r u b B e M J N O q Q s C K A v V o f z a S";
 
-/// Names and letters whose options are made elsewhere.
+/// Names and letters whose options come with other parts of the server.
 const ELSEWHERE: &str = "
     userdb db no-dynamic-ip-list no-dynamic-realms no-auth-pings b
     max-allocate-timeout stun-only no-stun secure-stun stateless-nonce-secret S
-    syslog syslog-facility log-min-level new-log-timestamp new-log-timestamp-format log-binding
-    prometheus prometheus-address prometheus-port prometheus-path prometheus-username-labels prometheus-tls
-    prometheus-cert prometheus-key proc-user proc-group daemon o drain-min-allocations
 ";
 
 fn names() -> Vec<&'static str> {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 
-use turnserver::config::{AuthMode, Config, Judged, Profile, Sources, judge};
+use turnserver::config::{AuthMode, Config, Judged, LogLevel, Profile, Sources, judge};
 
 use crate::serve;
 
@@ -34,7 +34,7 @@ fn every_option_has_a_variable_that_takes_its_words() {
     ]);
     assert_eq!((config.listen.port, config.listen.tls, config.auth.nonce_lifetime_secs), (3479, true, 30));
     assert!(config.protocol.fingerprint && config.protocol.channel_number_max == 0x7FFF);
-    assert_eq!((config.auth.realm.as_str(), config.log.verbosity), ("turn.example", 1));
+    assert_eq!((config.auth.realm.as_str(), config.log.level), ("turn.example", LogLevel::Debug));
     assert_eq!((config.auth.mode, config.auth.users.len(), config.peers.denied.len()), (AuthMode::LongTerm, 2, 3));
     assert_eq!(config.profile, Profile::Default, "coturn reads no environment");
 }

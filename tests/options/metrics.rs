@@ -108,16 +108,3 @@ pub(crate) fn metrics_that_should_have_tls_stay_on_loopback() {
     assert_shown(at([127, 0, 0, 1], port));
     assert!(is_refused(at([127, 0, 0, 2], port)));
 }
-
-fn taken(option: &str) {
-    let server = launch(&[&format!("--{option}=file.pem")]).start();
-    assert_eq!(server.log.count(&["WARN", &format!("--{option}: "), "has no effect yet"]), 1, "{}", server.log.text());
-}
-
-pub(crate) fn prometheus_cert_is_taken() {
-    taken("prometheus-cert");
-}
-
-pub(crate) fn prometheus_key_is_taken() {
-    taken("prometheus-key");
-}
