@@ -38,6 +38,7 @@ fn the_command_ends_when_the_server_in_the_background_is_ready() {
     // It reads until the pipes are closed: the server holds none of them.
     let output = command.output().expect("the built server can be started");
     assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("set log-file or syslog"), "{}", text(&output));
     let pid = fs::read_to_string(&pidfile).expect("the file is written before the command ends");
     let pid = pid.trim().parse().ok().and_then(Pid::from_raw).expect("a process id");
     let server = Background(pid);
@@ -66,4 +67,19 @@ fn what_keeps_the_server_from_starting_is_said_by_the_command() {
     let output = command(program(), dir.path(), addr).args(["-o", "--min-port=x"]).output().expect("it can be started");
     assert_eq!(output.status.code(), Some(255), "{}", text(&output));
     assert!(text(&output).contains("min-port"), "{}", text(&output));
+}
+
+#[test]
+fn a_server_in_the_background_logs_into_a_file() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (addr, log, pidfile) = (free_address(), dir.path().join("log"), dir.path().join("turnserver.pid"));
+    let mut command = command(program(), dir.path(), addr);
+    command.args(["-o", "--simple-log"]).arg(format!("--pidfile={}", pidfile.display()));
+    command.arg(format!("--log-file={}", log.display()));
+    let output = command.output().expect("the built server can be started");
+    assert!(output.status.success() && !text(&output).contains("set log-file or syslog"), "{}", text(&output));
+    let pid = fs::read_to_string(&pidfile).expect("the file is written before the command ends");
+    let server = Background(pid.trim().parse().ok().and_then(Pid::from_raw).expect("a process id"));
+    kill_process(server.0, Signal::TERM).expect("it runs");
+    poll_until("the end is logged", || fs::read_to_string(&log).ok()?.contains("stopped").then_some(()));
 }

@@ -178,3 +178,21 @@ fn a_reload_keeps_secrets_and_nonces_without_root() {
     assert_eq!(fs::read_to_string(server.dir().join("made")).expect("it is there"), secret);
     assert_eq!(server.log.count(&["WARN", "will have to authenticate anew"]), 0, "{}", server.log.text());
 }
+
+#[test]
+fn the_log_is_opened_anew_without_root() {
+    if !is_root("the_log_is_opened_anew_without_root") {
+        return;
+    }
+    let launch = launch(&["--proc-user=nobody", "--simple-log"]);
+    fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o711)).expect("a directory of our own");
+    let log = launch.dir().join("turn.log");
+    let server = launch.and(&[&format!("--log-file={}", log.display())]).start();
+    let lines = || fs::read_to_string(&log).expect("it is there").lines().count();
+    let before = lines();
+    server.signal(Signal::HUP);
+    poll_until("the reload is logged", || (lines() > before).then_some(()));
+    let text = fs::read_to_string(&log).expect("it is there");
+    assert!(!text.contains("Permission denied"), "{text}");
+    assert_eq!(fs::metadata(&log).expect("it is there").uid(), USER.1);
+}

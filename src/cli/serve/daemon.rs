@@ -1,8 +1,8 @@
 //! Going on in the background. The command starts itself again as a session of its own, passes on what it says until it is
 //! ready, and ends; no thread is ever forked.
 //!
-//! The background process writes on pipes. When it is ready it marks the end of its output and lets go of both; an end
-//! without the mark is a failure.
+//! The background process writes on pipes. When it is ready it writes a mark and lets go of both; an end without the mark is
+//! a failure.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -12,9 +12,11 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use anyhow::{Context, Result};
 use rustix::process::{getppid, setsid};
 
+use crate::config::{self, LogTarget};
+
 /// Names the process that waits for this one. Not `TURNSERVER_`, which is how options begin.
 const WAITING: &str = "_TURNSERVER_DAEMON_OF";
-/// What the output of a process that is ready ends with.
+/// What a process that is ready writes; no text has it.
 const READY: u8 = 0;
 
 /// This process, if it is the one in the background.
@@ -45,6 +47,15 @@ impl Background {
     }
 }
 
+/// Says so when nobody will see the log.
+pub(super) fn warn_of_console(log: &config::Log) {
+    if matches!(log.target, LogTarget::Console | LogTarget::Output) {
+        let message = "turnserver: in the background there is no console, so nothing is logged; set log-file or syslog";
+        // Nobody is left to tell when standard error is closed.
+        let _ = writeln!(io::stderr(), "{message}");
+    }
+}
+
 /// Starts the same command in the background and waits until it is ready, or ended.
 pub(super) fn start(args: &[OsString]) -> Result<ExitCode> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
@@ -66,7 +77,7 @@ pub(super) fn start(args: &[OsString]) -> Result<ExitCode> {
     Ok(status_of(child.wait().context("cannot wait for the server in the background")?))
 }
 
-/// Passes output on until it ends, and says whether it ends with the mark.
+/// Passes output on until it ends or the mark comes, and says whether it came.
 fn pass_on(mut from: impl Read, mut out: impl Write) -> bool {
     let mut bytes = [0; 4096];
     loop {
@@ -76,9 +87,10 @@ fn pass_on(mut from: impl Read, mut out: impl Write) -> bool {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return false,
         };
-        let text = bytes[..len].strip_suffix(&[READY]);
-        let _ = out.write_all(text.unwrap_or(&bytes[..len])).and_then(|()| out.flush());
-        if text.is_some() {
+        // Lines of the log may follow it.
+        let mark = bytes[..len].iter().position(|byte| *byte == READY);
+        let _ = out.write_all(&bytes[..mark.unwrap_or(len)]).and_then(|()| out.flush());
+        if mark.is_some() {
             return true;
         }
     }
@@ -104,6 +116,7 @@ mod tests {
         assert_eq!(passed(b"it begins"), (false, b"it begins".to_vec()));
         assert_eq!(passed(b""), (false, Vec::new()));
         assert_eq!(passed(b"it begins\0"), (true, b"it begins".to_vec()));
+        assert_eq!(passed(b"it begins\0and goes on"), (true, b"it begins".to_vec()));
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
     let background = daemon::Background::enter();
     let is_awaited = std::env::var_os("NOTIFY_SOCKET").is_some() || inherited::are_there();
     if loaded.config.process.daemon && background.is_none() && !is_awaited {
+        daemon::warn_of_console(&loaded.config.log);
         return daemon::start(&args).unwrap_or_else(|error| super::fail(&format!("{error:#}"), EXIT_STATUS));
     }
     let given = inherited::take();
