@@ -11,12 +11,12 @@ use tracing::{debug, info, warn};
 use super::fault::Concerned;
 use super::shared::Shared;
 use crate::stun::ErrorCode;
-use crate::turn::Event;
 use crate::turn::address::WorkerId;
 use crate::turn::allocation::AllocationId;
 use crate::turn::event::EndReason;
 use crate::turn::io::ClientPath;
 use crate::turn::time::Now;
+use crate::turn::{AuthFailure, Event};
 
 /// Writes one worker's events to the log.
 #[derive(Debug)]
@@ -94,6 +94,10 @@ impl Journal {
 
     fn write_refused(&self, now: Now, event: &Event) {
         let Event::Refused { tuple, method, code, user, why } = event else { return };
+        // A nonce that is too old is part of every session; whoever counts failures must not count it.
+        if *why == Some(AuthFailure::StaleNonce) {
+            return;
+        }
         // A name is told only behind a nonce of ours, except that the nameless have an empty one.
         let is_named = user.as_ref().is_some_and(|user| !user.is_empty());
         let ration = self.shared.rations.refusals(tuple, is_named);
