@@ -227,3 +227,24 @@ fn the_ports_of_a_worker_that_broke_off_are_no_way_to_whatever_else_listens_ther
     client.settle();
     assert!(stranger.recv(&mut [0; 64]).is_err(), "no allocation has that port any more");
 }
+
+/// Operators find out who was who from these lines, and usage is counted from them.
+#[test]
+fn allocations_of_a_worker_that_breaks_off_are_told_as_ended() {
+    let server = start(&["--relay-threads=1", "--allowed-peer-ip=127.0.0.1"]);
+    let mut clients: Vec<Client> =
+        vec![alice(&server), Client::tcp(server.addr).with_user("alice", "secret"), alice(&server)];
+    let relayed: Vec<SocketAddr> = clients.iter_mut().map(Client::relayed).collect();
+    assert_eq!(clients[2].permit(relayed[0].ip()).code(), 0);
+    clients[2].send(relayed[0], b"seven b");
+    clients[2].settle();
+    begin_anew(&server, RELAY);
+    for (client, relayed) in clients.iter().zip(&relayed) {
+        let parts = [format!("client={} ", client.local()), format!("relayed={relayed} ")];
+        let line = ["INFO", "allocation ended", "reason=Fault", "user=\"alice\"", &parts[0], &parts[1]];
+        assert_eq!(server.log.count(&line), 1, "{line:?} in\n{}", server.log.text());
+    }
+    let told = server.log.find(&["reason=Fault", "to_peer_packets=1 to_peer_bytes=7 "]);
+    assert!(told.is_some_and(|line| line.contains(&clients[2].local().to_string())), "{}", server.log.text());
+    alice(&server).relayed();
+}

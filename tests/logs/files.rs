@@ -1,10 +1,12 @@
 //! Log files that are moved away while lines are written.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 
 use rustix::process::Signal;
 
+use crate::netns::can_make_hosts;
 use crate::{alice, assert_record, launch, line_of};
 
 /// How often the file is moved away, and how many allocations are made and ended meanwhile.
@@ -66,4 +68,29 @@ fn launch_aside(dir: &std::path::Path) -> PathBuf {
     let aside = dir.with_file_name("elsewhere");
     fs::rename(dir, &aside).expect("our own directory");
     aside
+}
+
+/// What root made when it started is the user's by the time it has to be opened again.
+#[test]
+fn who_gave_up_root_opens_the_file_anew() {
+    if !can_make_hosts("who_gave_up_root_opens_the_file_anew") {
+        return;
+    }
+    let launch = launch(&["--simple-log", "--no-stdout-log", "--proc-user=nobody"]);
+    let dir = launch.dir().join("logs");
+    fs::create_dir(&dir).expect("our own directory");
+    fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o755)).expect("our own directory");
+    let nobody = nix::unistd::User::from_name("nobody").expect("users are known").expect("a user of every system");
+    chown(&dir, Some(nobody.uid.as_raw()), None).expect("we are root");
+    let path = dir.join("turn.log");
+    let server = launch.and(&[&format!("--log-file={}", path.display())]).silent().start();
+    line_of(&path, &["root is given up"]);
+    assert_eq!(fs::metadata(&path).expect("it is there").uid(), nobody.uid.as_raw());
+    server.signal(Signal::HUP);
+    line_of(&path, &["log file opened anew"]);
+    fs::rename(&path, path.with_extension("1")).expect("our own directory");
+    server.signal(Signal::HUP);
+    line_of(&path, &["log file opened anew"]);
+    alice(&server).relayed();
+    line_of(&path, &["allocation created"]);
 }
