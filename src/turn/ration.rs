@@ -56,6 +56,31 @@ pub struct SharedRation {
     sources: Budget,
 }
 
+/// Lines of which each source has a share, and all together have as many as there are sources.
+#[derive(Debug)]
+pub struct SourceRation {
+    sources: Budget,
+    suppressed: AtomicU64,
+}
+
+impl SourceRation {
+    /// So many for each source; `seed` keys the table of sources.
+    pub fn new(of_source: Rate, seed: [u64; 4]) -> SourceRation {
+        SourceRation { sources: Budget::new(of_source, seed), suppressed: AtomicU64::new(0) }
+    }
+
+    /// As [`Ration::take`].
+    pub fn take(&self, source: IpAddr, now: Mono) -> Option<u64> {
+        match self.sources.take(source, now) {
+            true => Some(self.suppressed.swap(0, Ordering::Relaxed)),
+            false => {
+                self.suppressed.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+}
+
 impl SharedRation {
     /// At most one line per source and second; `seed` keys the table of sources.
     pub fn new(all: Refill, seed: [u64; 4]) -> SharedRation {

@@ -55,7 +55,8 @@ impl Journal {
 
     fn write_created(&self, now: Now, event: &Event, realm: &str) {
         let Event::AllocationCreated { allocation, path, user, relays, lifetime_secs } = event else { return };
-        if self.shared.rations.take_created(path.tuple.client.ip(), now.mono) {
+        if let Some(suppressed) = self.shared.rations.created.take(path.tuple.client.ip(), now.mono) {
+            tell_suppressed(suppressed);
             let relayed = relays.iter().flatten().map(|relay| relay.external.to_string()).collect::<Vec<_>>();
             info!(
                 allocation = %self.name(*allocation),
@@ -73,7 +74,10 @@ impl Journal {
     /// What the server ends itself is told in any case.
     fn write_ended(&self, now: Now, event: &Event, realm: &str) {
         let Event::AllocationEnded { allocation, path, user, relayed, reason, secs, traffic } = event else { return };
-        if *reason == EndReason::Stopped || self.shared.rations.take_ended(path.tuple.client.ip(), now.mono) {
+        let is_ours = *reason == EndReason::Stopped;
+        let taken = if is_ours { Some(0) } else { self.shared.rations.ended.take(path.tuple.client.ip(), now.mono) };
+        if let Some(suppressed) = taken {
+            tell_suppressed(suppressed);
             info!(
                 allocation = %self.name(*allocation),
                 transport = %path.tuple.transport.name(),
@@ -187,6 +191,13 @@ impl Journal {
         if let Some(suppressed) = self.shared.rations.faults.take(now.mono) {
             tracing::error!(?concerned, suppressed, "the core panicked; this is a bug of the server");
         }
+    }
+}
+
+/// Whoever counts allocations in the log must know that there were others.
+fn tell_suppressed(suppressed: u64) {
+    if suppressed > 0 {
+        warn!(suppressed, "records of allocations were left out");
     }
 }
 

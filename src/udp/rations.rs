@@ -1,12 +1,9 @@
 //! How many lines of each kind clients may provoke, over all workers.
 
-use std::net::IpAddr;
-
 use crate::config::Rate;
 use crate::turn::address::FiveTuple;
-use crate::turn::budget::{Budget, Refill};
-use crate::turn::ration::{Ration, SharedRation};
-use crate::turn::time::Mono;
+use crate::turn::budget::Refill;
+use crate::turn::ration::{Ration, SharedRation, SourceRation};
 
 /// Lines about one client's own allocations, in which operators find who was who: none is left out that somebody has use
 /// for, and a client that allocates all the time does not fill a disk.
@@ -27,9 +24,9 @@ pub(super) struct Rations {
     pub(super) redirected: SharedRation,
     /// Binding requests.
     pub(super) bindings: SharedRation,
-    /// Beginnings and ends of allocations, each per source; how many were left out of both.
-    created: Budget,
-    ended: Budget,
+    /// Beginnings and ends of allocations, each per source.
+    pub(super) created: SourceRation,
+    pub(super) ended: SourceRation,
     pub(super) details: Ration,
     pub(super) faults: Ration,
 }
@@ -43,8 +40,8 @@ impl Rations {
             forgeable: SharedRation::new(Refill::per_minute(12, 20), keys()),
             redirected: SharedRation::new(Refill::per_minute(30, 30), keys()),
             bindings: SharedRation::new(Refill::per_minute(60, 30), keys()),
-            created: Budget::new(SESSIONS, keys()),
-            ended: Budget::new(SESSIONS, keys()),
+            created: SourceRation::new(SESSIONS, keys()),
+            ended: SourceRation::new(SESSIONS, keys()),
             details: Ration::new(DETAILS),
             faults: Ration::new(FAULTS),
         }
@@ -61,15 +58,5 @@ impl Rations {
     /// A connection that cannot be taken.
     pub(super) fn connections(&self) -> &SharedRation {
         &self.proven
-    }
-
-    /// Whether the beginning of an allocation may be told.
-    pub(super) fn take_created(&self, client: IpAddr, now: Mono) -> bool {
-        self.created.take(client, now)
-    }
-
-    /// Whether its end may be.
-    pub(super) fn take_ended(&self, client: IpAddr, now: Mono) -> bool {
-        self.ended.take(client, now)
     }
 }

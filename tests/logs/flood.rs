@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::net::IpAddr;
 
+use turnserver::clock;
+
 use crate::packets::{challenge, forged, nameless};
 use crate::wire::tls::Certificate;
 use crate::wire::{Client, Link, Server};
@@ -84,4 +86,31 @@ fn at_the_most_talkative_level_strangers_get_no_more_lines() {
     let lines = log.lines().filter(|line| !line.contains("allocation refreshed")).count();
     assert!(lines < 150, "{lines} lines:\n{log}");
     assert!(log.contains("connection closed"), "{log}");
+}
+
+/// Records of allocations take a password, and are too many only when somebody does nothing else.
+#[test]
+fn a_client_that_allocates_all_the_time_does_not_fill_the_log() {
+    let mut server = start(&[]);
+    let begin = clock::now().mono;
+    let mut client = alice(&server);
+    for _ in 0..3000 {
+        client.relayed();
+        assert_eq!(client.refresh(0).code(), 0);
+    }
+    let secs = clock::now().mono.since(begin).as_secs() as usize + 1;
+    // From elsewhere: what was left out of one source's records is told with the next one.
+    let source = IpAddr::from([127, 4, 4, 4]);
+    let mut other = Client::udp_from(source, server.addr).with_user("alice", "wonderland-27");
+    other.relayed();
+    assert_eq!(other.refresh(0).code(), 0);
+    assert!(server.terminate().success());
+    let log = server.log.whole();
+    let created = log.lines().filter(|line| line.contains("allocation created")).count();
+    assert!(created <= 2000 + 100 * secs + 1, "{created} in {secs} s");
+    let told = log.lines().filter(|line| line.contains("records of allocations were left out"));
+    let suppressed = |line: &str| line.rsplit_once("suppressed=")?.1.parse::<usize>().ok();
+    let beginnings_and_ends = log.lines().filter(|line| line.contains(" INFO allocation ")).count();
+    let left_out: usize = told.filter_map(suppressed).sum();
+    assert_eq!(beginnings_and_ends + left_out, 2 * 3001, "every one is told or counted");
 }
