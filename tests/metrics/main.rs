@@ -7,6 +7,7 @@ mod http_clients;
 #[allow(dead_code, reason = "what the engine's own tests need besides")]
 #[path = "../engine/inside.rs"]
 mod inside;
+mod overflows;
 mod readiness;
 mod series;
 mod sums;
