@@ -1,13 +1,18 @@
 //! What a reload means for those who are served while it happens.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use crate::looks::SECRETS;
 use crate::stage::{BOB, Stage};
 use crate::wire::{Client, Received, timed_name};
 
+/// The longest wait for a datagram that must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn peer() -> (UdpSocket, SocketAddr) {
     let peer = UdpSocket::bind(("127.0.0.1", 0)).expect("a free port");
+    peer.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let addr = peer.local_addr().expect("a bound socket");
     (peer, addr)
 }
