@@ -96,20 +96,6 @@ impl Engine {
         }
     }
 
-    /// [`Engine::prepare`] and [`Engine::apply`].
-    ///
-    /// # Errors
-    /// As [`Engine::prepare`]; nothing has changed then.
-    pub fn reload(
-        &mut self,
-        config: Config,
-        secrets: &Secrets,
-        users: Arc<dyn UserStore>,
-    ) -> Result<Reloaded, StartError> {
-        let prepared = self.prepare(config, secrets)?;
-        Ok(self.apply(prepared, users))
-    }
-
     /// Other rules for peers hold from now on. What they forbid ends, on live allocations as well.
     pub fn change_peers(&mut self, peers: Peers) {
         let policy = self.settings.policy.with_lists(&peers);
