@@ -32,7 +32,7 @@ sed "s|/usr/local/bin/|$prefix/bin/|" systemd/turnserver.service >"$unit"
 put 0644 "$unit" "$destdir$prefix/lib/systemd/system/turnserver.service"
 rm "$unit"
 put 0644 systemd/turnserver.sysusers "$destdir$prefix/lib/sysusers.d/turnserver.conf"
-[ ! -e docs/turnserver.1 ] || put 0644 docs/turnserver.1 "$destdir$prefix/share/man/man1/turnserver.1"
+put 0644 docs/turnserver.8 "$destdir$prefix/share/man/man8/turnserver.8"
 for example in 60-turnserver.sysctl.conf low-ports.conf tls-credentials.conf turnserver.socket; do
     put 0644 "systemd/$example" "$doc/$example"
 done

@@ -53,6 +53,7 @@ judge() {
 
 install_it
 judge "as shipped"
+[ -s "$tree/usr/local/share/man/man8/turnserver.8" ] || fail "the manual that the unit names is not there"
 
 for dropin in low-ports.conf tls-credentials.conf; do
     install -D -m 0644 "$tree/usr/local/share/doc/turnserver/$dropin" \
