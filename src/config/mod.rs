@@ -7,6 +7,7 @@ pub mod args;
 mod auth;
 pub mod convert;
 mod coturn;
+mod database;
 mod effective;
 mod environment;
 pub mod error;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 
 pub use args::{Command, Serve, parse_command_line};
 pub use auth::{Auth, AuthMode, RawKeys, User, UserSecret};
+pub use database::{COTURN_FILES, Database, peer_range};
 pub use effective::effective;
 pub use error::{Problem, Problems, Warning};
 pub use load::{Dialect, Judged, Loaded, SEARCH, Sources, judge, judge_text, load, load_searching, load_text};
@@ -51,6 +53,8 @@ pub struct Config {
     pub relay: Relay,
     /// Who may allocate.
     pub auth: Auth,
+    /// More users, or secrets, in a database.
+    pub database: Option<Database>,
     /// Certificate and key files; without them there is no TLS.
     pub tls: Option<TlsFiles>,
     /// Which peers may be reached.

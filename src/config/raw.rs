@@ -107,6 +107,10 @@ pub(super) struct Raw {
     pub(super) sha256: Placed<bool>,
     pub(super) stale_nonce: Placed<u32>,
 
+    pub(super) userdb: Option<Placed<PathBuf>>,
+    pub(super) no_dynamic_ip_list: Placed<bool>,
+    pub(super) no_dynamic_realms: Placed<bool>,
+
     pub(super) cert: Option<Placed<PathBuf>>,
     pub(super) pkey: Option<Placed<PathBuf>>,
 

@@ -17,6 +17,7 @@ use crate::config::{Config, Limits, Peers};
 use crate::rng;
 use crate::stream::{Loads, StreamSettings};
 use crate::turn::Settings;
+use crate::turn::bandwidth::Bandwidth;
 use crate::userdb::UserStore;
 
 /// A configuration that can take the place of the one in force.
@@ -101,6 +102,18 @@ impl Engine {
         let policy = self.settings.policy.with_lists(&peers);
         let config = Arc::new(Config { peers, ..Config::clone(&self.settings.config) });
         self.enforce(Settings { config, policy, ..Settings::clone(&self.settings) });
+    }
+
+    /// Other quotas and limits of bandwidth hold from now on; live allocations keep their places.
+    pub fn change_limits(&mut self, limits: Limits) {
+        let held = &self.settings.config;
+        let bandwidth = match limits_bandwidth(&limits) == limits_bandwidth(&held.limits) {
+            true => Arc::clone(&self.settings.bandwidth),
+            false => Bandwidth::new(&limits),
+        };
+        self.shared.quotas.change(limits.user_quota, limits.total_quota);
+        let config = Arc::new(Config { limits, ..Config::clone(held) });
+        self.enforce(Settings { config, bandwidth, ..Settings::clone(&self.settings) });
     }
 
     /// The configuration in force.

@@ -1,11 +1,24 @@
 //! Who the users are. Static users and shared secrets live in memory and are found at once; other stores may take their
 //! time, and answer through a [`Reply`].
 
+pub mod cache;
+mod counts;
 mod current;
+mod database;
+mod keeper;
+mod link;
 mod reply;
+mod rules;
+mod sqlite;
+mod stored;
 
+pub use counts::Counts;
 pub use current::CurrentUsers;
+pub use database::Database;
+pub use keeper::{DatabaseError, Keeper, coturn_file};
 pub use reply::{Found, Reply};
+pub use rules::{RealmLimits, Rules, Wanted};
+pub use stored::StoredUsers;
 
 use std::sync::Arc;
 
@@ -104,22 +117,39 @@ impl Users {
         match self.mode {
             AuthMode::StunOnly | AuthMode::Anonymous => None,
             AuthMode::LongTerm => {
-                let (quota, keys, usable) = match self.statics.get_key_value(name) {
-                    Some((name, keys)) => (Arc::clone(name), keys, true),
-                    None => (Arc::from([]), &self.nobodys_keys, false),
+                let known = |(name, keys): (&Arc<[u8]>, &Vec<Arc<LongTermKey>>)| UserRecord {
+                    keys: keys.clone(),
+                    quota: Arc::clone(name),
+                    usable: true,
                 };
-                Some(UserRecord { keys: keys.clone(), quota, usable })
+                Some(self.statics.get_key_value(name).map_or_else(|| self.nobody(), known))
             }
-            AuthMode::SharedSecret => Some(self.timed(name, now)),
+            AuthMode::SharedSecret => Some(self.timed(name, now, std::iter::empty())),
         }
     }
 
-    /// A name that is no time-limited one, or whose time is over, costs what a good one costs.
-    fn timed(&self, name: &[u8], now: UnixTime) -> UserRecord {
+    /// Whether there is a static user of that name.
+    fn has(&self, name: &[u8]) -> bool {
+        self.statics.contains_key(name)
+    }
+
+    /// How many keys are tried for a static name.
+    fn keys_each(&self) -> usize {
+        self.nobodys_keys.len()
+    }
+
+    /// What is tried for a static name that nobody has.
+    fn nobody(&self) -> UserRecord {
+        UserRecord { keys: self.nobodys_keys.clone(), quota: Arc::from([]), usable: false }
+    }
+
+    /// A name that is no time-limited one, or whose time is over, costs what a good one costs. Any of our secrets, or of
+    /// `further` ones, may have signed.
+    fn timed<'a>(&'a self, name: &[u8], now: UnixTime, further: impl Iterator<Item = &'a [u8]>) -> UserRecord {
         let timed = TimedName::parse(name, self.separator);
-        let key = |secret: &String| Arc::new(rest::key(secret.as_bytes(), name, self.realm.as_bytes()));
+        let key = |secret: &'a [u8]| Arc::new(rest::key(secret, name, self.realm.as_bytes()));
         UserRecord {
-            keys: self.secrets.iter().map(key).collect(),
+            keys: self.secrets.iter().map(String::as_bytes).chain(further).map(key).collect(),
             quota: timed.map_or(name, |timed| timed.user).into(),
             usable: timed.is_some_and(|timed| timed.is_valid(now.0, self.timestamp_ahead_secs_max)),
         }

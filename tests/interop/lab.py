@@ -18,11 +18,12 @@ FIRST_RELAY_PORTS = {"default": 20000, "coturn": 22000, "reference": 24000, "nat
 
 @dataclass
 class Case:
-    """`run` gets the lab and the server that is named; it returns a short report or raises."""
+    """`run` gets the lab and the server that is named; it returns a short report or raises, within `seconds`."""
 
     name: str
     server: str
     run: Callable[["Lab", Server], str]
+    seconds: int = 90
 
 
 class NotStarted(Exception):

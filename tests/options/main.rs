@@ -10,6 +10,9 @@ mod auth;
 mod bandwidth;
 mod certificates;
 mod command_line;
+mod database;
+#[path = "../userdb/file.rs"]
+mod file;
 mod later;
 mod limits;
 mod listen;
@@ -94,6 +97,10 @@ options! {
     "user" => auth::users_have_passwords_or_keys,
     "no-auth" => auth::no_auth_lets_anybody_allocate,
     "stale-nonce" => auth::a_nonce_goes_stale,
+    "userdb" => database::users_of_the_database_are_let_in,
+    "no-dynamic-ip-list" => database::peers_of_the_database_may_be_left_out,
+    "no-dynamic-realms" => database::limits_of_the_database_may_be_left_out,
+    "no-auth-pings" => database::no_auth_pings_is_taken,
     "cert" => certificates::the_certificate_is_shown,
     "pkey" => certificates::the_key_must_be_the_certificates,
     "allowed-peer-ip" => peers::allowed_peers_are_reached,

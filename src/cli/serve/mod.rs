@@ -3,6 +3,7 @@
 mod admin;
 mod certificates;
 mod daemon;
+mod database;
 mod drain;
 mod inherited;
 mod log;
@@ -31,8 +32,9 @@ use crate::config::error::EXIT_STATUS;
 use crate::config::{Command, Config, InForce, Loaded, Serve, load, parse_command_line};
 use crate::turn::settings::Hooks;
 use crate::udp::{Bound, Engine, Inherited};
-use crate::userdb::{self, Users};
+use crate::userdb;
 use daemon::Background;
+use database::UserDatabase;
 use notify::Notifier;
 use privileges::Identity;
 use reload::Reloader;
@@ -104,16 +106,18 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     let Loaded { mut config, written, file, .. } = loaded;
     drop(written);
     let identity = Identity::of(&config.process)?;
-    let state = StateDir::open(identity.map(Identity::owner));
+    let owner = identity.map(Identity::owner);
+    let state = StateDir::open(owner);
     let secrets = read_state(&mut config, &state, None)?;
     userdb::seal(&mut config.auth);
-    let config = Arc::new(config);
     let notifier = Notifier::from_env()?;
     // The handlers stand before anything can be asked to end.
     let limit = StopLimit::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let users = Arc::new(Users::new(&config.auth));
+    let (database, keeper) = runtime.block_on(UserDatabase::open(&mut config, owner))?.unzip();
+    let config = Arc::new(config);
+    let users = database::users(database.as_ref(), &config);
     let (certificates, certificate_watch) = certificates::Watch::start(&config)?;
     let admin = admin::bind(&config)?;
     let bound = Bound::new(Arc::clone(&config), &secrets, certificates, users, Hooks::default(), inherited)?;
@@ -133,7 +137,8 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     say_that_it_listens(&config, &engine);
     notifier.ready();
     background.map_or(Ok(()), Background::ready)?;
-    let mut reloader = Reloader { serve, in_force, secrets, state, watch: certificate_watch, log };
+    keeper.map(|keeper| runtime.spawn(keeper.run()));
+    let mut reloader = Reloader { serve, in_force, secrets, state, watch: certificate_watch, log, database };
     runtime.block_on(signals.until_stop(&mut engine, &mut reloader, &notifier));
     limit.begin();
     notifier.stopping();
@@ -163,7 +168,9 @@ fn read_again(config: &Config, file: Option<&Path>, state: Option<&StateDir>) ->
         _ if secret.is_absolute() => Some(secret.clone()),
         state => Some(state?.join(secret)),
     });
-    file.map(Path::to_owned).into_iter().chain(tls).chain(secret).collect()
+    let home = std::env::var_os("HOME");
+    let database = config.database.as_ref().map(|named| named.path(home.as_deref()));
+    file.map(Path::to_owned).into_iter().chain(tls).chain(secret).chain(database).collect()
 }
 
 fn say(text: &str) -> ExitCode {

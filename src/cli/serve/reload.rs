@@ -7,12 +7,13 @@ use tracing::{error, info, warn};
 
 use super::super::state_dir::StateDir;
 use super::certificates::{NewCertificate, Watch};
+use super::database::{self, Configured, UserDatabase};
 use super::log::Controls;
 use super::secrets::{read_state, warn_readable};
 use crate::clock;
 use crate::config::{Change, InForce, Loaded, Serve, Update, load};
 use crate::udp::{Engine, Prepared, Secrets};
-use crate::userdb::{self, UserStore, Users};
+use crate::userdb::{self, UserStore};
 
 /// What it takes to read the configuration again.
 pub(super) struct Reloader {
@@ -24,6 +25,7 @@ pub(super) struct Reloader {
     pub(super) state: anyhow::Result<StateDir>,
     pub(super) watch: Watch,
     pub(super) log: Controls,
+    pub(super) database: Option<UserDatabase>,
 }
 
 /// A configuration that was read again, looked at and found good.
@@ -36,6 +38,8 @@ struct Next {
     certificate: Option<NewCertificate>,
     prepared: Prepared,
     users: Arc<dyn UserStore>,
+    /// What it says without the database; none: there is none.
+    configured: Option<Configured>,
 }
 
 impl Reloader {
@@ -64,6 +68,21 @@ impl Reloader {
         self.watch.look(engine.certificates());
     }
 
+    /// Waits until peers or limits in the user database change.
+    pub(super) async fn until_rules_change(&mut self) {
+        match &mut self.database {
+            Some(database) => database.until_changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Has them hold.
+    pub(super) fn change_rules(&mut self, engine: &mut Engine) {
+        if let Some(database) = &mut self.database {
+            database.apply(engine);
+        }
+    }
+
     /// Everything that can go wrong; nothing is changed.
     fn read(&mut self, engine: &Engine) -> Result<Next, Vec<String>> {
         let loaded = load(&self.serve).map_err(|problems| texts(&problems.0))?;
@@ -80,12 +99,13 @@ impl Reloader {
         });
         let prepared = read_state(&mut config, &self.state, Some(&self.secrets)).and_then(|secrets| {
             userdb::seal(&mut config.auth);
-            let users = Arc::new(Users::new(&config.auth));
-            Ok((engine.prepare(config, &secrets)?, secrets, users))
+            let users = database::users(self.database.as_ref(), &config);
+            let configured = self.database.as_ref().map(|database| database.add_to(&mut config));
+            Ok((engine.prepare(config, &secrets)?, secrets, users, configured))
         });
         match prepared {
-            Ok((prepared, secrets, users)) if problems.is_empty() => {
-                Ok(Next { loaded, changed, waiting, in_force, secrets, certificate, prepared, users })
+            Ok((prepared, secrets, users, configured)) if problems.is_empty() => {
+                Ok(Next { loaded, changed, waiting, in_force, secrets, certificate, prepared, users, configured })
             }
             Ok(_) => Err(problems),
             Err(error) => {
@@ -96,8 +116,11 @@ impl Reloader {
     }
 
     fn take(&mut self, engine: &mut Engine, next: Next) {
-        let Next { loaded, changed, waiting, in_force, secrets, certificate, prepared, users } = next;
+        let Next { loaded, changed, waiting, in_force, secrets, certificate, prepared, users, configured } = next;
         let reloaded = engine.apply(prepared, users);
+        if let (Some(database), Some(configured)) = (&mut self.database, configured) {
+            database.adopt(configured);
+        }
         if let Some(certificate) = certificate {
             self.watch.show(engine.certificates(), certificate);
         }

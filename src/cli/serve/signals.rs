@@ -52,6 +52,7 @@ impl Signals {
                     reloader.run(engine);
                     notifier.ready();
                 }
+                () = reloader.until_rules_change() => reloader.change_rules(engine),
                 _ = look.tick() => reloader.look_at_certificate(engine),
                 _ = self.drain.recv() => {
                     begin_to_drain(engine, &mut drain);

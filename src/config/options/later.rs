@@ -117,6 +117,7 @@ pub(super) static OPTIONS: &[Definition] = &[
     text("cli-port", "There is no console."),
     Definition { secret: true, ..text("cli-password", "There is no console.") },
     text("cli-max-output-sessions", "There is no console."),
+    switch("no-auth-pings", "A user database is looked at without pings."),
     switch("web-admin", "There is no administration over the web."),
     text("web-admin-ip", "There is no administration over the web."),
     text("web-admin-port", "There is no administration over the web."),

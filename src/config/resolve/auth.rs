@@ -59,7 +59,7 @@ pub(super) fn auth(raw: &Raw, rules: &Rules, found: &mut Found) -> Auth {
     Auth {
         mode,
         realm: realm(raw, challenges, rules, found),
-        sha256: sha256(raw, &users, found),
+        sha256: sha256(raw, mode, &users, found),
         users,
         secrets: if mode == AuthMode::SharedSecret { secrets } else { Vec::new() },
         separator: raw.separator.value,
@@ -130,35 +130,38 @@ fn judge_password(raw: &Raw, user: &User, place: &Place, found: &mut Found) {
 
 fn mode(raw: &Raw, rules: &Rules, found: &mut Found) -> AuthMode {
     let secret = secret_place(raw);
+    let database = raw.userdb.as_ref().map(|file| &file.place);
     let users = raw.users.first().map(|user| &user.place);
     if raw.no_auth.value {
         return anonymous(raw, secret.is_some(), rules, found);
     }
-    match (secret, users) {
-        (Some(_), users) => {
+    match (secret, users.or(database)) {
+        (Some(_), _) => {
             if users.is_some() || raw.lt_cred_mech.value {
                 let place = users.unwrap_or(&raw.lt_cred_mech.place);
                 found.doubtful(place, "static users are ignored", "a shared secret is configured, and it wins");
             }
             if raw.secrets.is_empty()
                 && raw.secret_file.is_none()
-                && !refused(raw, &["static-auth-secret", "secret-file"])
+                && database.is_none()
+                && !refused(raw, &["static-auth-secret", "secret-file", "userdb"])
             {
-                let hint = "add static-auth-secret or secret-file";
+                let hint = "add static-auth-secret, secret-file or userdb";
                 nobody(&raw.use_auth_secret.place, "use-auth-secret is on and there is no secret", hint, rules, found);
             }
             AuthMode::SharedSecret
         }
         (None, Some(place)) => {
             if raw.profile == Profile::Coturn && !raw.lt_cred_mech.value {
-                found.doubtful(place, "lt-cred-mech is turned on, for there are users", "add lt-cred-mech");
+                let why = if users.is_some() { "there are users" } else { "there is a user database" };
+                found.doubtful(place, format!("lt-cred-mech is turned on, for {why}"), "add lt-cred-mech");
             }
             AuthMode::LongTerm
         }
         (None, None) if raw.lt_cred_mech.value => {
-            if !refused(raw, &["user"]) {
+            if !refused(raw, &["user", "userdb"]) {
                 let message = "lt-cred-mech is on and there is no user";
-                nobody(&raw.lt_cred_mech.place, message, "add user = \"NAME:PASSWORD\"", rules, found);
+                nobody(&raw.lt_cred_mech.place, message, "add user = \"NAME:PASSWORD\" or userdb", rules, found);
             }
             AuthMode::LongTerm
         }
@@ -167,7 +170,12 @@ fn mode(raw: &Raw, rules: &Rules, found: &mut Found) -> AuthMode {
 }
 
 /// Whether SHA-256 is offered: a client takes it where it is, so that every user must have such a key.
-fn sha256(raw: &Raw, users: &[User], found: &mut Found) -> bool {
+fn sha256(raw: &Raw, mode: AuthMode, users: &[User], found: &mut Found) -> bool {
+    if let (true, AuthMode::LongTerm, Some(file)) = (raw.sha256.value, mode, &raw.userdb) {
+        let message = "sha256: not offered to anybody, for the user database holds MD5 keys only";
+        found.doubtful(&file.place, message, "sha256 = false says that this is meant");
+        return false;
+    }
     let is_md5_only = |user: &&User| matches!(user.secret, UserSecret::Keys(_));
     let md5_only = users.iter().find(is_md5_only).filter(|_| raw.sha256.value);
     if let Some(user) = md5_only {
@@ -194,8 +202,9 @@ fn anonymous(raw: &Raw, secret: bool, rules: &Rules, found: &mut Found) -> AuthM
     if let (true, Some(secret)) = (secret, secret_place(raw)) {
         found.wrong(place, format!("no-auth contradicts the shared secret ({secret})"), "choose one of them");
     }
-    if let Some(user) = raw.users.first() {
-        found.doubtful(&user.place, "users are ignored", "no-auth lets everybody in");
+    let database = raw.userdb.as_ref().map(|file| &file.place);
+    if let Some(place) = raw.users.first().map(|user| &user.place).or(database) {
+        found.doubtful(place, "users are ignored", "no-auth lets everybody in");
     }
     if rules.requires_credentials {
         found.wrong(place, "no-auth is refused in the hardened profile", "add users or a secret");
@@ -207,8 +216,11 @@ fn anonymous(raw: &Raw, secret: bool, rules: &Rules, found: &mut Found) -> AuthM
 }
 
 fn stun_only(raw: &Raw, rules: &Rules, found: &mut Found) -> AuthMode {
-    if !refused(raw, &["user", "static-auth-secret", "secret-file", "use-auth-secret", "lt-cred-mech", "no-auth"]) {
-        let hint = "for TURN add secret-file, static-auth-secret or user";
+    if !refused(
+        raw,
+        &["user", "userdb", "static-auth-secret", "secret-file", "use-auth-secret", "lt-cred-mech", "no-auth"],
+    ) {
+        let hint = "for TURN add secret-file, static-auth-secret, user or userdb";
         nobody(&Place::Unset, "no users and no secret: only STUN Binding requests are answered", hint, rules, found);
     }
     AuthMode::StunOnly

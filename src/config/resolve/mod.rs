@@ -15,8 +15,8 @@ use super::error::Place;
 use super::profile::Rules;
 use super::raw::{Placed, Raw};
 use super::{
-    Config, IpRange, Limits, Listen, Peers, Problem, Process, Profile, Protocol, Rate, ReasonPhrases, TlsFiles,
-    Warning, options,
+    Config, Database, IpRange, Limits, Listen, Peers, Problem, Process, Profile, Protocol, Rate, ReasonPhrases,
+    TlsFiles, Warning, options,
 };
 
 /// What is wrong and what is doubtful. The configuration beside it is good only while nothing is wrong.
@@ -56,6 +56,7 @@ pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
         listen,
         relay,
         auth: auth::auth(raw, &rules, &mut found),
+        database: database(raw),
         tls,
         peers,
         limits: limits(raw, &rules, &mut found),
@@ -174,6 +175,12 @@ fn protocol(raw: &Raw, rules: &Rules) -> Protocol {
         },
         coturn_errors: rules.coturn_errors,
     }
+}
+
+fn database(raw: &Raw) -> Option<Database> {
+    let file = raw.userdb.as_ref()?.value.clone();
+    let (peer_lists, realm_options) = (!raw.no_dynamic_ip_list.value, !raw.no_dynamic_realms.value);
+    Some(Database { file, peer_lists, realm_options })
 }
 
 fn process(raw: &Raw) -> Process {
