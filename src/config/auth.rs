@@ -26,6 +26,8 @@ pub struct Auth {
     pub sha256: bool,
     /// How long a nonce lives; 0: for ever.
     pub nonce_lifetime_secs: u32,
+    /// What a fleet makes its nonces with; none: a key of this server.
+    pub nonce_secret: Option<String>,
     /// A file that holds one more secret; made on first start when missing.
     pub secret_file: Option<PathBuf>,
 }

@@ -209,6 +209,10 @@ pub struct Limits {
     pub bps_capacity: u64,
     /// The longest LIFETIME granted.
     pub allocate_lifetime_secs_max: u32,
+    /// The shortest LIFETIME granted to who asks for one.
+    pub allocate_lifetime_secs_min: u32,
+    /// How long a stream without an allocation may be silent.
+    pub unallocated_secs_max: u32,
     /// How long a channel lives.
     pub channel_lifetime_secs: u32,
     /// How long a permission lives.
@@ -239,6 +243,10 @@ pub struct Rate {
 /// Choices where clients, coturn and the RFCs differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protocol {
+    /// Allocations are served, and what belongs to them.
+    pub turn: bool,
+    /// Who is told by Binding what his address is.
+    pub binding: BindingRule,
     /// The highest channel number accepted: 0x4FFF, or 0x7FFF (RFC 5766).
     pub channel_number_max: u16,
     /// ChannelBind keeps its permission for the channel's lifetime.
@@ -252,6 +260,17 @@ pub struct Protocol {
     /// Error codes and their order as coturn has them: unsigned 437 before authentication, 400 for a missing allocation,
     /// an unknown transport and an unknown method.
     pub coturn_errors: bool,
+}
+
+/// How Binding requests are met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindingRule {
+    /// Answered, whoever asks.
+    Open,
+    /// Answered to users.
+    Authenticated,
+    /// Not answered.
+    Ignored,
 }
 
 /// Which error answers carry a reason phrase.

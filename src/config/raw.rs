@@ -106,6 +106,7 @@ pub(super) struct Raw {
     pub(super) strict_expiry: Placed<bool>,
     pub(super) sha256: Placed<bool>,
     pub(super) stale_nonce: Placed<u32>,
+    pub(super) nonce_secret: Option<Placed<String>>,
 
     pub(super) userdb: Option<Placed<PathBuf>>,
     pub(super) no_dynamic_ip_list: Placed<bool>,
@@ -125,6 +126,8 @@ pub(super) struct Raw {
     pub(super) user_bps: Placed<u64>,
     pub(super) bps_capacity: Placed<u64>,
     pub(super) max_allocate_lifetime: Placed<u32>,
+    pub(super) min_allocate_lifetime: Placed<u32>,
+    pub(super) max_allocate_timeout: Placed<u32>,
     pub(super) channel_lifetime: Placed<u32>,
     pub(super) permission_lifetime: Placed<u32>,
     pub(super) unauthorized_ratelimit: Placed<bool>,
@@ -137,6 +140,9 @@ pub(super) struct Raw {
     pub(super) udp_alternate_servers: Vec<Placed<SocketAddr>>,
     pub(super) tcp_alternate_servers: Vec<Placed<SocketAddr>>,
 
+    pub(super) stun_only: Placed<bool>,
+    pub(super) no_stun: Placed<bool>,
+    pub(super) secure_stun: Placed<bool>,
     pub(super) rfc5766_channel_numbers: Placed<bool>,
     pub(super) channel_extends_permission: Placed<bool>,
     pub(super) fingerprint: Placed<bool>,

@@ -103,7 +103,7 @@ impl Connection {
     /// # Errors
     /// The client is gone already, or the system refuses.
     pub(super) fn new(
-        now: Mono,
+        deadlines: Deadlines,
         id: StreamId,
         socket: TcpStream,
         (client, server): (SocketAddr, SocketAddr),
@@ -130,7 +130,7 @@ impl Connection {
             blocked: false,
             dirty: false,
             unanswered: 0,
-            deadlines: Deadlines::new(now),
+            deadlines,
             timer: Mono(u64::MAX),
             interest: Some(Interest::Read),
         })

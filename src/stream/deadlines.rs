@@ -1,12 +1,16 @@
 //! What a connection may take its time for, and until when.
 
+use std::time::Duration;
+
 use super::close::CloseReason;
-use super::limits::{FIRST_MESSAGE, HANDSHAKE, IDLE, LINGER, PARTIAL_FRAME, STUCK};
+use super::limits::{FIRST_MESSAGE, HANDSHAKE, LINGER, PARTIAL_FRAME, STUCK};
 use crate::turn::time::Mono;
 
 /// Since when the things last that have a deadline. A moment is stored where it passes; the timer looks later.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
+    /// How long silence may last without an allocation.
+    pub(super) idle: Duration,
     /// The connection is open, or its TLS handshake done.
     pub(super) began: Mono,
     /// The TLS handshake lasts.
@@ -22,8 +26,8 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    pub(super) fn new(now: Mono) -> Deadlines {
-        Deadlines { began: now, handshaking: false, heard: None, partial: None, stalled: None, ended: None }
+    pub(super) fn new(now: Mono, idle: Duration) -> Deadlines {
+        Deadlines { idle, began: now, handshaking: false, heard: None, partial: None, stalled: None, ended: None }
     }
 
     /// The first deadline and what it means; none: the connection may stay as it is for ever.
@@ -31,7 +35,7 @@ impl Deadlines {
         let silence = match self.heard {
             _ if self.handshaking => Some((self.began + HANDSHAKE, CloseReason::SlowHandshake)),
             None => Some((self.began + FIRST_MESSAGE, CloseReason::SlowFirstMessage)),
-            Some(heard) if !allocated => Some((heard + IDLE, CloseReason::Idle)),
+            Some(heard) if !allocated => Some((heard + self.idle, CloseReason::Idle)),
             Some(_) => None,
         };
         let partial = self.partial.map(|since| (since + PARTIAL_FRAME, CloseReason::SlowMessage));
@@ -43,8 +47,6 @@ impl Deadlines {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const START: Mono = Mono(1_000_000_000_000);
@@ -59,7 +61,7 @@ mod tests {
 
     #[test]
     fn each_state_has_its_deadline() {
-        let new = Deadlines::new(START);
+        let new = Deadlines::new(START, secs(62));
         let heard = Deadlines { heard: Some(START), ..new };
         let later = START.plus_secs(5);
         let cases = [

@@ -29,8 +29,8 @@ pub const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// From accept to the end of the TLS handshake.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Silence of a client without an allocation. A little above 60 s: who speaks once a minute is served.
-pub const IDLE: Duration = Duration::from_secs(62);
+/// Silence of a client without an allocation beyond `max-allocate-timeout`: who speaks once in that time is served.
+pub const IDLE_GRACE: Duration = Duration::from_secs(2);
 
 /// From the first byte of a message, or of a TLS record, to its last.
 pub const PARTIAL_FRAME: Duration = Duration::from_secs(30);

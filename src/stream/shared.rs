@@ -2,12 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use super::gate::Gate;
 use super::handshake::HandshakePool;
-use super::limits::HANDSHAKE_THREADS;
+use super::limits::{HANDSHAKE_THREADS, IDLE_GRACE};
 use super::tls::Certificates;
 use crate::config::Config;
 use crate::turn::budget::Refill;
@@ -33,6 +34,8 @@ pub struct StreamSettings {
     pub tls: bool,
     /// The highest channel number.
     pub channel_number_max: u16,
+    /// How long a client without an allocation may be silent.
+    pub idle: Duration,
 }
 
 impl StreamSettings {
@@ -42,6 +45,7 @@ impl StreamSettings {
             tcp: config.listen.tcp,
             tls: config.listen.tls,
             channel_number_max: config.protocol.channel_number_max,
+            idle: Duration::from_secs(u64::from(config.limits.unallocated_secs_max)) + IDLE_GRACE,
         }
     }
 }

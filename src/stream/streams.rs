@@ -10,6 +10,7 @@ use tracing::debug;
 use super::buffers::Buffers;
 use super::close::{CloseReason, Tally};
 use super::connection::{Connection, Stage};
+use super::deadlines::Deadlines;
 use super::handshake::Waker;
 use super::offload::Offload;
 use super::shared::StreamShared;
@@ -100,7 +101,8 @@ impl Streams {
             self.tally.refused += 1;
             return None;
         };
-        let make = |id| Connection::new(now, id, socket, (client, server), pass, poller).ok();
+        let deadlines = Deadlines::new(now, self.shared.settings().idle);
+        let make = |id| Connection::new(deadlines, id, socket, (client, server), pass, poller).ok();
         let id = self.slots.insert(make)?;
         self.tally.opened += 1;
         self.settle(now, id, poller);

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::time::Duration;
 
 use super::super::shared::StreamSettings;
 use super::super::tls::Certificates;
@@ -9,7 +10,7 @@ use super::*;
 
 /// A worker with one connection, and its client.
 fn connected() -> (Streams, Poller, StreamId, TcpStream) {
-    let settings = StreamSettings { tcp: true, tls: true, channel_number_max: 0x4FFF };
+    let settings = StreamSettings { tcp: true, tls: true, channel_number_max: 0x4FFF, idle: Duration::from_secs(62) };
     let certificates = Certificates::none().expect("randomness");
     let shared = StreamShared::new(settings, certificates, 10, [1, 2, 3, 4]).expect("threads");
     let poller = Poller::new().expect("an epoll set");

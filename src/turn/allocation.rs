@@ -13,6 +13,7 @@ use super::bandwidth::{Share, Way};
 use super::channel::Channels;
 use super::event::Traffic;
 use super::io::{ClientPath, RelayGrant};
+use super::limits::KEY_VOUCHES;
 use super::permission::Permissions;
 use super::time::Mono;
 use crate::auth::{LongTermKey, Scheme, Seal};
@@ -52,6 +53,8 @@ pub struct Allocation {
     pub(super) peers_full_at: Mono,
     /// The user database is not asked again before this, however many wrong passwords come.
     pub(super) key_reread_at: Mono,
+    /// Until then the owner's key is enough; then the user database is asked again, where there is one.
+    pub(super) vouched_until: Mono,
 }
 
 /// Who made an allocation.
@@ -124,6 +127,7 @@ impl Allocation {
             armed: Mono(u64::MAX),
             peers_full_at: Mono(0),
             key_reread_at: Mono(0),
+            vouched_until: now + KEY_VOUCHES,
         }
     }
 

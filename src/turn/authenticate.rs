@@ -6,12 +6,11 @@ use super::address::RequestId;
 use super::allocation::{AllocationId, Owner};
 use super::answer::{AnswerBuf, Head, Reject, Success};
 use super::auth_failure::AuthFailure;
-use super::claims::Claimed;
 use super::client::Request;
 use super::drop_reason::DropReason;
 use super::event::Event;
 use super::io::{Credit, LookUpUser, Output, UserRecord, Verdict};
-use super::limits::{KEY_REREAD, PARKED_LEN_MAX};
+use super::limits::{KEY_VOUCHES, PARKED_LEN_MAX};
 use super::nonce::NonceAge;
 use super::parked::{NoRoom, Parked, Waiting};
 use super::redirect::Alternate;
@@ -19,10 +18,11 @@ use super::request::dispatch;
 use super::server::Server;
 use super::settings::Midway;
 use super::time::Now;
+use super::vouch::Known;
 use crate::auth::rest::TimedName;
 use crate::auth::{LongTermKey, Scheme};
 use crate::config::AuthMode;
-use crate::stun::{AttributeType, ErrorCode, Message, Method};
+use crate::stun::{ErrorCode, Message, Method};
 
 impl Server {
     /// A request that needs a user.
@@ -49,8 +49,8 @@ impl Server {
             Err(why) => return self.refuse(now, &request, None, why, answer),
         };
         match self.owner_by_allocation(&request, existing, &claimed, now) {
-            Known::Is(owner) if claimed.age == NonceAge::Fresh => self.serve(now, &request, existing, owner, answer),
-            Known::Is(_) => self.refuse(now, &request, None, AuthFailure::StaleNonce, answer),
+            Known::Is(owner) => self.serve_owner(now, &request, claimed.age, owner, answer),
+            Known::Was(owner) => self.look_up_again(now, &request, &claimed, owner, answer),
             Known::IsNot => {
                 self.refuse_credentials(now, &request, &claimed.user, None, AuthFailure::WrongPassword, answer)
             }
@@ -65,20 +65,6 @@ impl Server {
         let request = Request { path, message: &message };
         let mut answer = std::mem::take(&mut self.late_answer);
         let verdict = self.authenticate(now, &request, record, &mut answer);
-        self.late_answer = answer;
-        if let Verdict::Respond(credit) = verdict {
-            self.transmit_late(path, credit);
-        }
-    }
-
-    /// Nobody can say who the user is.
-    pub(super) fn resume_without_user(&mut self, now: Now, id: RequestId) {
-        let Some(Parked { path, waiting: Waiting::User { datagram }, .. }) = self.parked.take(id) else { return };
-        let Ok(message) = Message::parse(&datagram) else { return };
-        let user = message.value(AttributeType::USERNAME).map(Arc::from);
-        let mut answer = std::mem::take(&mut self.late_answer);
-        let request = Request { path, message: &message };
-        let verdict = self.refuse(now, &request, user, AuthFailure::LookUpFailed, &mut answer);
         self.late_answer = answer;
         if let Verdict::Respond(credit) = verdict {
             self.transmit_late(path, credit);
@@ -115,32 +101,7 @@ impl Server {
         comes_first.then(|| self.alternate_for(&request.path.tuple)).flatten()
     }
 
-    /// Tries the key of the allocation this client has.
-    fn owner_by_allocation(
-        &mut self,
-        request: &Request<'_, '_>,
-        existing: Option<AllocationId>,
-        claimed: &Claimed<'_>,
-        now: Now,
-    ) -> Known {
-        let allocation = existing.and_then(|id| self.allocations.get_mut(id));
-        // An allocation that ended must not vouch for a credential that ended as well.
-        let Some(allocation) = allocation.filter(|held| !held.is_expired(now.mono)) else { return Known::LookUp };
-        let Some(key) = allocation.owner.key.as_ref().filter(|_| *allocation.owner.user == *claimed.user) else {
-            return Known::LookUp;
-        };
-        if key.verifies(request.message, claimed.scheme) {
-            return Known::Is(Owner { scheme: claimed.scheme, ..allocation.owner.clone() });
-        }
-        // The password may have changed; but wrong ones must not become a load on the user database.
-        if now.mono < allocation.key_reread_at {
-            return Known::IsNot;
-        }
-        allocation.key_reread_at = now.mono + KEY_REREAD;
-        Known::LookUp
-    }
-
-    fn look_up(&mut self, now: Now, request: &Request<'_, '_>, user: &[u8]) -> Verdict {
+    pub(super) fn look_up(&mut self, now: Now, request: &Request<'_, '_>, user: &[u8]) -> Verdict {
         if request.message.bytes().len() > PARKED_LEN_MAX {
             return Verdict::Drop(DropReason::TooLarge);
         }
@@ -185,13 +146,14 @@ impl Server {
             && allocation.owner.user == user
         {
             allocation.owner.key = Some(Arc::clone(&key));
+            allocation.vouched_until = now.mono + KEY_VOUCHES;
         }
         let owner = Owner { user, key: Some(key), scheme: claimed.scheme, quota: Some(record.quota) };
         self.serve(now, request, existing, owner, answer)
     }
 
     /// The user is known: the last general checks, then the method.
-    fn serve(
+    pub(super) fn serve(
         &mut self,
         now: Now,
         request: &Request<'_, '_>,
@@ -199,7 +161,9 @@ impl Server {
         caller: Owner,
         answer: &mut AnswerBuf,
     ) -> Verdict {
-        let why = self.why_not_theirs(now, existing, &caller);
+        // Binding is about no allocation.
+        let is_binding = request.message.kind().method == Method::BINDING;
+        let why = self.why_not_theirs(now, existing, &caller).filter(|_| !is_binding);
         let outcome = if let Some(why) = why {
             self.auth_failures.count(why);
             Err(why.into())
@@ -244,7 +208,7 @@ impl Server {
     }
 
     /// Turns a request away that is not taken as its user's.
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         now: Now,
         request: &Request<'_, '_>,
@@ -291,11 +255,4 @@ impl Server {
         let method = request.message.kind().method;
         self.tell(Event::Refused { tuple: request.path.tuple, method, code, user, why });
     }
-}
-
-/// What the key of an allocation says of a request.
-enum Known {
-    Is(Owner),
-    IsNot,
-    LookUp,
 }

@@ -9,7 +9,7 @@ use super::io::{ClientPath, Credit, Destination, Forward, Output, Transmit, Verd
 use super::server::Server;
 use super::time::Now;
 use crate::auth::Seal;
-use crate::config::AuthMode;
+use crate::config::{AuthMode, BindingRule};
 use crate::stun::channel_data::CHANNEL_HEADER_LEN;
 use crate::stun::{ChannelData, Class, ErrorCode, Message, Method, ParseError};
 
@@ -74,9 +74,13 @@ impl Server {
         let kind = message.kind();
         match (kind.class, kind.method) {
             (Class::Indication, Method::SEND) => self.handle_send(now, path, message),
-            (Class::Request, Method::BINDING) => self.handle_binding(path, message, answer),
+            (Class::Request, Method::BINDING) => match self.settings.config.protocol.binding {
+                BindingRule::Open => self.handle_binding(path, message, answer),
+                BindingRule::Authenticated => self.handle_turn_request(now, Request { path, message }, answer),
+                BindingRule::Ignored => Verdict::Drop(DropReason::NoStun),
+            },
             (Class::Request, Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND) => {
-                if self.settings.config.auth.mode == AuthMode::StunOnly {
+                if !self.settings.config.protocol.turn || self.settings.config.auth.mode == AuthMode::StunOnly {
                     return Verdict::Drop(DropReason::StunOnly);
                 }
                 self.handle_turn_request(now, Request { path, message }, answer)

@@ -18,6 +18,8 @@ pub enum DropReason {
     Unexpected,
     /// TURN is not served, as nobody may use it.
     StunOnly,
+    /// Binding is not served.
+    NoStun,
     /// No allocation on this 5-tuple or relay socket.
     NoAllocation,
     /// Channel number not bound.
@@ -42,7 +44,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [DropReason; 17] = [
+    pub const ALL: [DropReason; 18] = [
         DropReason::Parked,
         DropReason::NotStun,
         DropReason::Malformed,
@@ -50,6 +52,7 @@ impl DropReason {
         DropReason::OwnListener,
         DropReason::Unexpected,
         DropReason::StunOnly,
+        DropReason::NoStun,
         DropReason::NoAllocation,
         DropReason::NoChannel,
         DropReason::NoPermission,

@@ -38,6 +38,10 @@ pub const REPLAY_SECS: u32 = 40;
 /// A wrong password on a live allocation asks the user database again at most this often.
 pub const KEY_REREAD: Duration = Duration::from_secs(1);
 
+/// How long the key of an allocation is enough before the user database is asked again whether its owner still is a user
+/// with that password: as long as what was found is kept elsewhere.
+pub const KEY_VOUCHES: Duration = Duration::from_secs(60);
+
 /// A nonce from this far ahead still counts as ours: clocks of a fleet differ.
 pub const NONCE_AHEAD_SECS: u64 = 5;
 

@@ -42,6 +42,7 @@ mod state;
 pub mod time;
 pub mod timers;
 mod user_peers;
+mod vouch;
 
 pub use answer::AnswerBuf;
 pub use auth_failure::{AuthFailure, AuthFailures};

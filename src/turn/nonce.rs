@@ -10,6 +10,7 @@ use sha2::Sha256;
 use super::address::FiveTuple;
 use super::limits::{NONCE_AHEAD_SECS, NONCE_OUTDONE_SECS};
 use super::time::UnixTime;
+use crate::config::Config;
 use crate::stun::SecurityFeatures;
 
 /// Length of a nonce in characters, without the features it may announce.
@@ -17,6 +18,9 @@ pub const NONCE_LEN: usize = 28;
 
 /// Length of the longest nonce.
 const NONCE_LEN_MAX: usize = SecurityFeatures::PREFIX_LEN + NONCE_LEN;
+
+/// What the key of a fleet is derived with, so that its secret may serve another purpose as well.
+const FLEET_KEY: &[u8] = b"turnserver nonce-secret";
 
 const VERSION: u8 = 1;
 const MAC_LEN: usize = 12;
@@ -98,6 +102,19 @@ impl Nonces {
         }
     }
 
+    /// Nonces as `config` wants them, under `key` unless it names the secret of a fleet.
+    pub fn of_config(config: &Config, key: &[u8; 32], previous: Option<&[u8; 32]>) -> Nonces {
+        let auth = &config.auth;
+        let of_fleet = auth.nonce_secret.as_ref().map(|secret| fleet_key(secret));
+        let (key, previous) = match &of_fleet {
+            Some(shared) => (shared, Some(key)),
+            None => (key, previous),
+        };
+        Nonces::new(key, previous, &auth.realm, auth.nonce_lifetime_secs)
+            .listing_algorithms(auth.sha256)
+            .of_any_port(config.redirect.is_on() || of_fleet.is_some())
+    }
+
     /// The same, announcing a list of password algorithms or not. A nonce keeps its word, whatever later ones announce.
     pub fn listing_algorithms(self, lists: bool) -> Nonces {
         let features = if lists { SecurityFeatures::PASSWORD_ALGORITHMS } else { SecurityFeatures::NONE };
@@ -170,4 +187,11 @@ impl Nonces {
         }
         mac
     }
+}
+
+/// A secret is any text; the key of nonces is made of it.
+fn fleet_key(secret: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(FLEET_KEY);
+    mac.finalize().into_bytes().into()
 }

@@ -181,7 +181,10 @@ impl Server {
     pub fn handle_timeout(&mut self, now: Now) {
         while let Some(parked) = self.parked.take_overdue(now.mono) {
             self.in_turn = Some(Turn::Request);
-            self.forget(parked, now);
+            match &parked.waiting {
+                Waiting::User { datagram } if self.serves_without_look_up(now, parked.path, datagram) => {}
+                _ => self.forget(parked, now),
+            }
             self.in_turn = None;
         }
         while let Some(timer) = self.timers.poll(now.mono) {

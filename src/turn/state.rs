@@ -39,6 +39,7 @@ struct SavedAllocation {
     created: Mono,
     traffic: Traffic,
     peers_full_at: Mono,
+    vouched_until: Mono,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -80,6 +81,7 @@ impl Server {
             created: allocation.created,
             traffic: allocation.traffic,
             peers_full_at: allocation.peers_full_at,
+            vouched_until: allocation.vouched_until,
         });
         let reservations = self.reservations.iter().map(|(token, until)| (*token, *until));
         Snapshot { allocations: allocations.collect(), reservations: reservations.collect() }
@@ -113,6 +115,7 @@ impl Server {
                 armed: Mono(u64::MAX),
                 peers_full_at: saved.peers_full_at,
                 key_reread_at: Mono(0),
+                vouched_until: saved.vouched_until,
             });
             // Buckets are not written out: every one is full again.
             self.share_bandwidth(id, Mono(0));

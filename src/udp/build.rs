@@ -137,13 +137,10 @@ pub(super) fn settings(
     let mut own = OwnNet::new(services, config.relay.ports.clone());
     own.add(addresses.host.iter().chain(&addresses.listen).copied());
     addresses.relay.iter().for_each(|local| own.add_relay(*local, &config.relay.external));
-    let auth = &config.auth;
-    let previous = secrets.previous_nonce_key.as_ref();
-    let nonces = Nonces::new(&secrets.nonce_key, previous, &auth.realm, auth.nonce_lifetime_secs);
     Settings {
         config: Arc::clone(config),
         policy: PeerPolicy::new(&config.peers, own),
-        nonces: nonces.listing_algorithms(auth.sha256).of_any_port(config.redirect.is_on()),
+        nonces: Nonces::of_config(config, &secrets.nonce_key, secrets.previous_nonce_key.as_ref()),
         bandwidth: Bandwidth::new(&config.limits),
         listeners,
         draining: false,

@@ -178,14 +178,7 @@ impl Setup {
         Arc::new(Settings {
             config: Arc::new(config.clone()),
             policy: PeerPolicy::new(&config.peers, own),
-            nonces: Nonces::new(
-                &self.nonce_key,
-                self.previous_key.as_ref(),
-                &config.auth.realm,
-                config.auth.nonce_lifetime_secs,
-            )
-            .listing_algorithms(config.auth.sha256)
-            .of_any_port(config.redirect.is_on()),
+            nonces: Nonces::of_config(config, &self.nonce_key, self.previous_key.as_ref()),
             bandwidth: Bandwidth::new(&config.limits),
             listeners,
             draining: self.draining,

@@ -97,7 +97,7 @@ fn the_shipped_file_holds_every_option_once_and_each_works_when_uncommented() {
             Err(problems) if ["cert", "pkey"].contains(&option.name) => {
                 assert!(problems.0.len() == 1 && problems.to_string().contains("TLS needs both"), "{problems}");
             }
-            Err(problems) if ["static-auth-secret", "user"].contains(&option.name) => {
+            Err(problems) if ["static-auth-secret", "nonce-secret", "user"].contains(&option.name) => {
                 assert!(problems.0.len() == 1 && problems.to_string().contains("is an example"), "{problems}");
             }
             Err(problems) => panic!("{}: {problems}", option.name),

@@ -190,3 +190,23 @@ pub(crate) fn a_nonce_goes_stale() {
     assert_eq!(client.refresh(600).code(), 0, "the new nonce is good");
     assert_eq!(bob(&server).allocate().code(), 0);
 }
+
+pub(crate) fn servers_of_a_fleet_take_each_others_nonces() {
+    let fleet = "--nonce-secret=a-secret-of-this-fleet-83";
+    let [first, second, other] =
+        [fleet, "--stateless-nonce-secret=a-secret-of-this-fleet-83", "--nonce-secret=another"]
+            .map(|option| start(&[option]));
+    let shown_to = |server: &Server| {
+        let told = alice(&first).challenged();
+        let mut client = alice(server).with_challenge(told.challenge().expect("a challenge"));
+        client.refresh_once().code()
+    };
+    assert_eq!([&first, &second, &other].map(shown_to), [437, 437, 438], "taken from another port and server");
+    let alone = start(&[]);
+    assert_eq!(shown_to(&alone), 438);
+    assert_eq!(other.log.count(&["WARN", "nonce-secret", "shorter than 16"]), 1, "{}", other.log.text());
+    assert!(!first.log.text().contains("a-secret-of-this-fleet-83"));
+    let known = Launch::new(&["--no-auth", "--profile=default", "--nonce-secret=changeme"]).run();
+    assert!(known.log.contains("nonce-secret: the secret is an example"), "{}", known.log);
+    assert_eq!(start(&["--nonce-secret=changeme"]).log.count(&["WARN", "nonce-secret", "an example"]), 1);
+}

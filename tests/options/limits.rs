@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 
 use turnserver::clock;
 
-use crate::wire::{Client, Received, Server, poll_until};
+use crate::wire::{Client, Launch, Received, Server, poll_until};
 use crate::{alice, bob, start};
 
 pub(crate) fn a_user_has_so_many_allocations() {
@@ -40,6 +40,35 @@ pub(crate) fn no_allocation_lives_longer_without_a_refresh() {
     let mut client = alice(&plain);
     assert_eq!(client.allocate().lifetime(), 600);
     assert_eq!(client.refresh(100_000).lifetime(), 3600);
+}
+
+pub(crate) fn an_allocation_may_live_shorter() {
+    for (args, asked, granted) in [
+        (&[][..], 60, 600),
+        (&["--min-allocate-lifetime=60"], 60, 60),
+        (&["--min-allocate-lifetime=60"], 59, 60),
+        (&["--min-allocate-lifetime=60"], 900, 900),
+        (&["--min-allocate-lifetime=60", "--profile=default"], 60, 60),
+    ] {
+        let server = start(args);
+        let mut client = alice(&server);
+        assert_eq!(client.allocate().lifetime(), 600, "{args:?}: who asks for none gets what the RFC says");
+        assert_eq!(client.refresh(asked).lifetime(), granted, "{args:?}");
+    }
+    let wrong = Launch::new(&["--min-allocate-lifetime=60", "--max-allocate-lifetime=50", "--no-auth"]).run();
+    assert!(wrong.log.contains("min-allocate-lifetime 60 is above max-allocate-lifetime 50"), "{}", wrong.log);
+}
+
+pub(crate) fn a_stream_without_an_allocation_may_be_silent_so_long() {
+    let server = start(&["--max-allocate-timeout=1"]);
+    let mut allocated = Client::tcp(server.addr).with_user(crate::ALICE.0, crate::ALICE.1);
+    allocated.relayed();
+    let mut stranger = Client::tcp(server.addr);
+    assert_eq!(stranger.binding().code(), 0);
+    let start = clock::now().mono;
+    assert!(stranger.is_closed());
+    assert!(clock::now().mono.since(start).as_secs() >= 1, "it had its time");
+    assert_eq!(allocated.refresh(600).code(), 0, "who has an allocation stays");
 }
 
 /// A peer that alice may reach, and where it is.

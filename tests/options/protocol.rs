@@ -4,8 +4,54 @@ use std::net::UdpSocket;
 
 use turnserver::stun::AttributeType;
 
-use crate::wire::{Client, Received};
-use crate::{PRIVATE_PEER, alice, start};
+use crate::wire::{Client, Launch, Received};
+use crate::{ALICE, PRIVATE_PEER, alice, start};
+
+pub(crate) fn stun_only_answers_binding_alone() {
+    for (args, allocate) in [(&["-S"][..], 0), (&["--stun-only"], 0), (&["--stun-only=off"], 1)] {
+        let mut server = start(args);
+        let mut client = Client::tcp(server.addr);
+        client.send_allocate();
+        assert_eq!((client.binding().code(), client.unread()), (0, allocate), "{args:?}");
+        assert!(server.terminate().success());
+        assert_eq!(server.log.count(&["dropped", "StunOnly", "count=1"]), 1 - allocate, "{args:?}");
+    }
+    let bare = Launch::new(&["--stun-only", "--profile=hardened"]).start();
+    assert_eq!(Client::udp(bare.addr).binding().code(), 0);
+    assert_eq!(bare.log.count(&["WARN", "no users"]), 0, "it was asked for: {}", bare.log.text());
+    let nothing = Launch::new(&["--stun-only", "--no-stun"]).run();
+    assert!(nothing.log.contains("stun-only and no-stun leave nothing to serve"), "{}", nothing.log);
+}
+
+pub(crate) fn no_stun_answers_no_binding() {
+    for (args, binding) in [(&["--no-stun"][..], 0), (&[], 1)] {
+        let mut server = start(args);
+        let mut client = Client::tcp(server.addr);
+        client.send_binding();
+        assert_eq!((client.refresh_once().code(), client.unread()), (401, binding), "{args:?}");
+        assert_eq!(alice(&server).allocate().code(), 0, "{args:?}");
+        assert!(server.terminate().success());
+        assert_eq!(server.log.count(&["dropped", "NoStun", "count=1"]), 1 - binding, "{args:?}");
+    }
+}
+
+pub(crate) fn secure_stun_tells_users_alone() {
+    let server = start(&["--secure-stun"]);
+    assert_eq!(Client::udp(server.addr).binding().code(), 401);
+    let mut client = alice(&server).challenged();
+    let told = client.signed_binding();
+    assert_eq!((told.code(), told.mapped()), (0, client.local()));
+    assert_eq!(Client::udp(server.addr).with_user("alice", "a guess").challenged().signed_binding().code(), 401);
+    assert_eq!(client.allocate().code(), 0);
+    let only = start(&["--secure-stun", "--stun-only"]);
+    let mut client = Client::udp(only.addr).with_user(ALICE.0, ALICE.1);
+    let challenge = client.binding();
+    let challenge = challenge.value(AttributeType::REALM).zip(challenge.value(AttributeType::NONCE));
+    client = client.with_challenge(&challenge.expect("a challenge"));
+    assert_eq!(client.signed_binding().code(), 0, "users matter without allocations");
+    let nobody = Launch::new(&["--secure-stun", "--stun-only", "--profile=default"]).run();
+    assert!(nobody.log.contains("secure-stun is on and nobody has credentials"), "{}", nobody.log);
+}
 
 pub(crate) fn upper_channel_numbers_need_to_be_opened() {
     let peer = (PRIVATE_PEER, 7).into();

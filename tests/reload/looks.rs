@@ -289,3 +289,49 @@ fn log_after(stage: &Stage, client: &mut Client, message: &str) -> String {
     assert!(stage.server.log.find(&["allocation ended", &from]).is_some());
     stage.server.log.find(&[message, &from]).expect("it was told before")
 }
+
+pub(crate) fn short_lifetime(stage: &Stage) -> String {
+    with_allocation(stage, |client, _| client.refresh(90).lifetime().to_string())
+}
+
+/// Whether a connection is there after five seconds of silence.
+pub(crate) fn silent_stream(stage: &Stage) -> String {
+    let mut client = Client::tcp(stage.addr());
+    assert_eq!(client.binding().code(), 0);
+    pass(Duration::from_secs(5));
+    // Its end is here already, or it is open.
+    let stream = client.into_tcp();
+    stream.set_nonblocking(true).expect("a socket of ours");
+    match stream.peek(&mut [0]) {
+        Ok(0) => "closed".to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => "open".to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How many answers an Allocate over TCP gets.
+pub(crate) fn unserved_allocate(stage: &Stage) -> String {
+    let mut client = Client::tcp(stage.addr());
+    client.send_allocate();
+    assert_eq!(client.binding().code(), 0);
+    client.unread().to_string()
+}
+
+/// How many answers a Binding request over TCP gets.
+pub(crate) fn unserved_binding(stage: &Stage) -> String {
+    let mut client = Client::tcp(stage.addr());
+    client.send_binding();
+    assert_eq!(client.refresh_once().code(), 401);
+    client.unread().to_string()
+}
+
+pub(crate) fn bare_binding(stage: &Stage) -> String {
+    Client::udp(stage.addr()).binding().code().to_string()
+}
+
+/// The answer to whoever shows the nonce that was told to another port.
+pub(crate) fn nonce_of_another_port(stage: &Stage) -> String {
+    let told = stage.alice().challenged();
+    let mut client = stage.alice().with_challenge(told.challenge().expect("a challenge"));
+    client.refresh_once().code().to_string()
+}

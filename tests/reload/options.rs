@@ -65,6 +65,8 @@ cases! {
         users, ["0 401", "401 0"];
     no_auth: "no-auth", [] => [NO_USERS[0], NO_USERS[1], ("no-auth", "true")], stranger_over_udp, ["401", "0"];
     stale_nonce: "stale-nonce", [] => [("stale-nonce", "1")], old_nonce, ["0", "438"];
+    nonce_secret: "nonce-secret", [] => [("nonce-secret", "\"a-secret-of-this-fleet-83\"")],
+        nonce_of_another_port, ["438", "437"];
     cert: "cert", CERT => OTHER_CERT, certificate, ["first.pem", "second.pem"];
     pkey: "pkey", CERT => OTHER_CERT, certificate, ["first.pem", "second.pem"];
     allowed_peer_ip: "allowed-peer-ip", [("denied-peer-ip", "[\"10.0.0.0/8\"]")]
@@ -81,6 +83,10 @@ cases! {
         burst, ["true", "false"];
     max_allocate_lifetime: "max-allocate-lifetime", [] => [("max-allocate-lifetime", "700")],
         lifetime, ["3000", "700"];
+    min_allocate_lifetime: "min-allocate-lifetime", [] => [("min-allocate-lifetime", "60")],
+        short_lifetime, ["600", "90"];
+    max_allocate_timeout: "max-allocate-timeout", [] => [("max-allocate-timeout", "1")],
+        silent_stream, ["open", "closed"];
     channel_lifetime: "channel-lifetime", [] => [("channel-lifetime", "1")], old_channel, ["400", "0"];
     permission_lifetime: "permission-lifetime", [] => [("permission-lifetime", "1")], old_permission, ["1", "0"];
     unauthorized_ratelimit: "unauthorized-ratelimit", [] => [("unauthorized-ratelimit", "true")],
@@ -97,6 +103,9 @@ cases! {
         stranger_over_tcp, ["401", "300"];
     tls_alternate_server: "tls-alternate-server", CERT => [CERT[0], CERT[1], ("tls-alternate-server", ELSEWHERE)],
         stranger_over_tls, ["401", "300"];
+    stun_only: "stun-only", [] => [("stun-only", "true")], unserved_allocate, ["1", "0"];
+    no_stun: "no-stun", [] => [("no-stun", "true")], unserved_binding, ["1", "0"];
+    secure_stun: "secure-stun", [] => [("secure-stun", "true")], bare_binding, ["0", "401"];
     rfc5766_channel_numbers: "rfc5766-channel-numbers", [("rfc5766-channel-numbers", "false")]
         => [("rfc5766-channel-numbers", "true")], upper_channel, ["400", "0"];
     channel_extends_permission: "channel-extends-permission",

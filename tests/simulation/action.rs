@@ -237,7 +237,7 @@ impl Ask {
                 _ => dice.pick(&KINDS),
             }),
             35..=46 => Ask::Refresh {
-                lifetime: dice.pick(&[None, None, Some(0), Some(600), Some(3600), Some(u32::MAX)]),
+                lifetime: dice.pick(&[None, None, Some(0), Some(100), Some(600), Some(3600), Some(u32::MAX)]),
                 family: dice.pick(&[None, None, None, Some(1), Some(2), Some(3)]),
             },
             47..=49 => Ask::Scan { network: dice.below(9) as u8, count: dice.pick(&[5, 40, 64, 64]) },

@@ -256,7 +256,7 @@ impl Stage {
             Asked::User(request, name) => {
                 let (clock, is_of, is_down) = (self.clock(), self.is_of(worker), self.look_ups == Pace::Down);
                 let expect = match is_down {
-                    true => self.model.look_up_failed(ticket),
+                    true => self.model.look_up_failed(clock, ticket, is_of),
                     false => self.model.user_found(clock, ticket, is_of),
                 };
                 match expect {

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use turnserver::config::{
-    AuthMode, Config, ExternalPair, IpRange, Limits, Profile, Rate, ReasonPhrases, Redirect, User, UserSecret,
-    load_text,
+    AuthMode, BindingRule, Config, ExternalPair, IpRange, Limits, Profile, Rate, ReasonPhrases, Redirect, User,
+    UserSecret, load_text,
 };
 use turnserver::turn::address::Transport;
 
@@ -146,6 +146,7 @@ impl Plan {
         let mut config = config(&mut dice, profile, mode, &relays, &ports);
         config.redirect = redirect(seed);
         limit_bandwidth(&mut Dice::new(!seed), &mut config.limits);
+        serve_otherwise(&mut Dice::new(seed.rotate_left(32)), mode, &mut config);
         Plan {
             seed,
             profile,
@@ -160,6 +161,20 @@ impl Plan {
             relays,
             ports,
         }
+    }
+}
+
+/// Now and then Binding is for users or for nobody, allocations are not served, or may be short.
+fn serve_otherwise(dice: &mut Dice, mode: AuthMode, config: &mut Config) {
+    let has_users = matches!(mode, AuthMode::LongTerm | AuthMode::SharedSecret);
+    config.protocol.binding = match dice.below(10) {
+        0 => BindingRule::Ignored,
+        1..=2 if has_users => BindingRule::Authenticated,
+        _ => BindingRule::Open,
+    };
+    config.protocol.turn = !dice.percent(1);
+    if dice.percent(20) {
+        config.limits.allocate_lifetime_secs_min = dice.pick(&[1, 60, 300]);
     }
 }
 

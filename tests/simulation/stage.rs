@@ -321,7 +321,9 @@ impl Stage {
     /// As the engine does: whatever is due is done before it waits again.
     pub(crate) fn settle(&mut self, worker: usize) -> Checked {
         let is_of = self.is_of(worker);
-        self.model.timeout(self.clock(), is_of);
+        self.model.at_worker = worker;
+        let answers = self.model.timeout(self.clock(), is_of);
+        self.foretold.extend(answers);
         let now = self.now();
         self.servers[worker].handle_timeout(now);
         self.drain(worker)?;
@@ -393,13 +395,10 @@ fn settings(plan: &Plan, dice: &mut Dice) -> Arc<Settings> {
     let mut own = OwnNet::new(vec![3478, 5349], plan.ports.clone());
     own.add([ip("130.89.1.1"), ip("2a00:1450::1"), ip(HOST)]);
     plan.relays.iter().for_each(|(local, _)| own.add_relay(*local, &config.relay.external));
-    let auth = &config.auth;
     Arc::new(Settings {
         config: Arc::new(config.clone()),
         policy: PeerPolicy::new(&config.peers, own),
-        nonces: Nonces::new(&dice.seed(), None, &auth.realm, auth.nonce_lifetime_secs)
-            .listing_algorithms(auth.sha256)
-            .of_any_port(config.redirect.is_on()),
+        nonces: Nonces::of_config(config, &dice.seed(), None),
         bandwidth: Bandwidth::new(&config.limits),
         listeners: vec![sock(SERVER_V4), sock(SERVER_V6)],
         draining: false,

@@ -15,7 +15,8 @@ use turnserver::turn::io::ClientPath;
 use turnserver::turn::time::Mono;
 
 /// Everything is served.
-pub(crate) const ALL: StreamSettings = StreamSettings { tcp: true, tls: true, channel_number_max: 0x4FFF };
+pub(crate) const ALL: StreamSettings =
+    StreamSettings { tcp: true, tls: true, channel_number_max: 0x4FFF, idle: Duration::from_secs(62) };
 
 /// How long one turn waits for something to happen.
 const TURN: Duration = Duration::from_millis(5);

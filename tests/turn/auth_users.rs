@@ -26,7 +26,7 @@ fn a_user_is_looked_up_once_the_nonce_came_back() {
     assert_eq!(world.lookups(), 1);
 }
 
-// The allocation's key is enough for what its owner asks: the database may be slow, or gone.
+// The allocation's key is enough for what its owner asks: the database may be slow.
 #[test]
 fn a_live_allocation_needs_no_look_up() {
     let world = World::of(Profile::Default);
@@ -39,17 +39,6 @@ fn a_live_allocation_needs_no_look_up() {
     );
     assert_eq!(client.request(Method::ALLOCATE).transport(17).code(), 437);
     assert_eq!((world.lookups(), client.refresh(Some(0))), (0, Ok(0)));
-}
-
-// REST-003 in spirit: whoever was let in stays in until the allocation ends.
-#[test]
-fn a_deleted_user_keeps_the_allocation_and_gets_no_other() {
-    let world = World::of(Profile::Default);
-    let client = allocated(&world);
-    world.remove_user("alice");
-    assert_eq!(client.refresh(None), Ok(600));
-    assert_eq!(world.client().allocate(), Err(401));
-    assert_eq!((client.refresh(Some(0)), client.allocate()), (Ok(0), Err(401)));
 }
 
 // Our rules: a changed password works on a live allocation.

@@ -100,6 +100,8 @@ fn a_conflict_is_a_bad_request_and_leaves_all_as_it_was() {
     let (second, third) = (world.peer("8.8.4.4:5001"), world.peer("8.8.4.5:5000"));
     assert_eq!((client.bind(0x4001, first.addr()), client.bind(0x4002, second.addr())), (200, 200));
     world.advance(250);
+    // Who asks is looked up now, and remembered.
+    assert_eq!(client.refresh(None), Ok(600));
     let before = world.export(0);
     for (number, peer) in [(0x4001, &second), (0x4001, &third), (0x4002, &first), (0x4003, &first), (0x4003, &second)] {
         assert_eq!(client.bind(number, peer.addr()), 400, "{number:#06x} to {}", peer.addr());

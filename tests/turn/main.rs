@@ -32,10 +32,12 @@ mod run_time;
 mod scenarios;
 #[path = "../scenarios/script.rs"]
 mod script;
+mod serving;
 #[path = "../scenarios/stage.rs"]
 mod stage;
 mod state;
 mod stream;
 mod timers;
+mod vouching;
 #[path = "../common/mod.rs"]
 mod world;

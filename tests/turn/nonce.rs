@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::world::{sock, tuple};
+use crate::world::{Setup, sock, tuple};
 use proptest::prelude::*;
+use turnserver::config::{Config, Profile};
 use turnserver::turn::address::{FiveTuple, Transport};
 use turnserver::turn::nonce::{NONCE_LEN, Nonce, NonceAge, Nonces};
 use turnserver::turn::time::UnixTime;
@@ -183,5 +184,27 @@ proptest! {
         let nonce = nonces.mint(UnixTime(made), salt, &client());
         let age = nonces.judge(&nonce, UnixTime(made + later), &client());
         prop_assert_eq!(age, if later <= u64::from(LIFETIME) { NonceAge::Fresh } else { NonceAge::Stale });
+    }
+}
+
+// Our rules: the key of a fleet's nonces follows from its secret, whatever key each server has; and the port is no part.
+#[test]
+fn servers_of_a_fleet_take_each_others_nonces() {
+    let config = |lines: &str| Setup::with(Profile::Default, lines).config().clone();
+    let fleet = config("nonce-secret = \"a-secret-of-this-fleet-83\"");
+    let others = config("nonce-secret = \"a-secret-of-another-one\"");
+    let of = |config: &Config, key: u8| Nonces::of_config(config, &[key; 32], None);
+    let (first, second, other) = (of(&fleet, 1), of(&fleet, 2), of(&others, 1));
+    let udp = |client: &str| tuple(Transport::Udp, client);
+    let now = at(0);
+    let nonce = first.mint(now, 7, &udp("203.0.113.5:4000"));
+    for (nonces, client, age) in [
+        (&second, "203.0.113.5:4000", NonceAge::Fresh),
+        (&second, "203.0.113.5:4001", NonceAge::Fresh),
+        (&second, "203.0.113.6:4000", NonceAge::Foreign),
+        (&other, "203.0.113.5:4000", NonceAge::Foreign),
+        (&of(&config(""), 1), "203.0.113.5:4000", NonceAge::Foreign),
+    ] {
+        assert_eq!(nonces.judge(&nonce, now, &udp(client)), age, "{client}");
     }
 }

@@ -111,4 +111,17 @@ pub(super) static OPTIONS: &[Definition] = &[
         apply: |raw, it| it.integer().map(|secs| raw.stale_nonce = it.at(secs)),
         ..AUTH
     },
+    Definition {
+        name: "nonce-secret",
+        aliases: &["stateless-nonce-secret"],
+        kind: Kind::Text("SECRET"),
+        secret: true,
+        default: described("a random key of this server, kept in the state directory"),
+        example: &["another long random text"],
+        doc: "What the servers of a fleet make nonces with, so that each takes those of the others.",
+        more: "For servers that send clients to each other or share an address. A nonce is then good from any port of \
+               the client's address. On a command line other users of the machine can read it: prefer a file.",
+        apply: |raw, it| it.text().map(|secret| raw.nonce_secret = Some(it.at(secret.to_owned()))),
+        ..AUTH
+    },
 ];

@@ -75,6 +75,25 @@ pub(super) static OPTIONS: &[Definition] = &[
         ..LIMITS
     },
     Definition {
+        name: "min-allocate-lifetime",
+        kind: Kind::Integer { min: 1, max: 600, alone: None },
+        default: always("600"),
+        doc: "The shortest lifetime of an allocation that a client may ask for, in seconds.",
+        more: "RFC 8656 says 600, which is also what a client gets that asks for none. Lower, ports of clients that went \
+               without a word are free sooner, if those clients asked for it.",
+        apply: |raw, it| it.integer().map(|secs| raw.min_allocate_lifetime = it.at(secs)),
+        ..LIMITS
+    },
+    Definition {
+        name: "max-allocate-timeout",
+        kind: Kind::Integer { min: 1, max: YEAR_SECS, alone: None },
+        default: always("60"),
+        doc: "How long a TCP or TLS client without an allocation may be silent, in seconds.",
+        more: "It is closed two seconds later. Its first message is not waited for longer than 10 seconds.",
+        apply: |raw, it| it.integer().map(|secs| raw.max_allocate_timeout = it.at(secs)),
+        ..LIMITS
+    },
+    Definition {
         name: "channel-lifetime",
         kind: seconds(600),
         default: always("600"),

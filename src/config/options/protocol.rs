@@ -6,6 +6,29 @@ const PROTOCOL: Definition = Definition { category: Category::Protocol, reloadab
 
 pub(super) static OPTIONS: &[Definition] = &[
     Definition {
+        name: "stun-only",
+        short: Some('S'),
+        doc: "Answer Binding requests only: no allocations, whoever asks.",
+        more: "Users and secrets matter to secure-stun alone then. Other requests are met with silence.",
+        apply: |raw, it| it.switch().map(|on| raw.stun_only = it.at(on)),
+        ..PROTOCOL
+    },
+    Definition {
+        name: "no-stun",
+        doc: "Do not answer Binding requests.",
+        more: "Clients learn their address from Allocate as well. Some also send Binding requests to see whether the \
+               server is there.",
+        apply: |raw, it| it.switch().map(|on| raw.no_stun = it.at(on)),
+        ..PROTOCOL
+    },
+    Definition {
+        name: "secure-stun",
+        doc: "Ask for credentials before a Binding request is answered.",
+        more: "Browsers send none with Binding requests, and get no address then.",
+        apply: |raw, it| it.switch().map(|on| raw.secure_stun = it.at(on)),
+        ..PROTOCOL
+    },
+    Definition {
         name: "rfc5766-channel-numbers",
         default: by_profile("false", "true", "false"),
         doc: "Take channel numbers up to 0x7FFF instead of 0x4FFF.",

@@ -8,7 +8,7 @@ use super::super::{Auth, AuthMode, Profile, User, UserSecret};
 use super::Found;
 use crate::config::error::Place;
 
-/// Secrets that stand in documentation, the last one in our own, so that anybody could sign with them.
+/// Secrets that stand in documentation, the last ones in our own, so that anybody could sign with them.
 const EXAMPLE_SECRETS: &[&str] = &[
     "north",
     "changeme",
@@ -20,6 +20,7 @@ const EXAMPLE_SECRETS: &[&str] = &[
     "password",
     "static-auth-secret",
     "a long random text of your own",
+    "another long random text",
 ];
 
 /// Passwords that come with packages and examples.
@@ -66,31 +67,43 @@ pub(super) fn auth(raw: &Raw, rules: &Rules, found: &mut Found) -> Auth {
         timestamp_ahead_secs_max: rules.timestamp_ahead_secs_max,
         strict_expiry: raw.strict_expiry.value,
         nonce_lifetime_secs: raw.stale_nonce.value,
-        secret_file: raw.secret_file.as_ref().map(|path| path.value.clone()),
+        nonce_secret: nonce_secret(raw, found),
+        secret_file: raw.secret_file.as_ref().filter(|_| mode == AuthMode::SharedSecret).map(|path| path.value.clone()),
     }
 }
 
 fn secrets(raw: &Raw, found: &mut Found) -> Vec<String> {
     let mut secrets: Vec<String> = Vec::new();
     for secret in &raw.secrets {
-        let text = secret.value.as_str();
-        if text.trim().is_empty() {
-            found.wrong(&secret.place, "static-auth-secret: the secret is empty", "use a long random text");
-        } else if is_example_secret(text) {
-            let message = "static-auth-secret: the secret is an example from a documentation, known to everybody";
-            match raw.profile {
-                Profile::Coturn => found.doubtful(&secret.place, message, "use a long random text"),
-                Profile::Default | Profile::Hardened => found.wrong(&secret.place, message, "use a long random text"),
-            }
-        } else if let Some(short) = short_secret(text) {
-            let message = format!("static-auth-secret: {short}");
-            found.doubtful(&secret.place, message, "whoever sees a credential can try secrets at leisure");
-        }
+        let danger = "whoever sees a credential can try secrets at leisure";
+        judge_secret(raw, "static-auth-secret", secret, danger, found);
         if !secrets.contains(&secret.value) {
             secrets.push(secret.value.clone());
         }
     }
     secrets
+}
+
+fn nonce_secret(raw: &Raw, found: &mut Found) -> Option<String> {
+    let secret = raw.nonce_secret.as_ref()?;
+    judge_secret(raw, "nonce-secret", secret, "whoever sees a nonce can try secrets at leisure", found);
+    Some(secret.value.clone())
+}
+
+/// A secret that everybody knows is as good as none. Who runs it with coturn is told, and served.
+fn judge_secret(raw: &Raw, option: &str, secret: &Placed<String>, danger: &str, found: &mut Found) {
+    let text = secret.value.as_str();
+    if text.trim().is_empty() {
+        found.wrong(&secret.place, format!("{option}: the secret is empty"), "use a long random text");
+    } else if is_example_secret(text) {
+        let message = format!("{option}: the secret is an example from a documentation, known to everybody");
+        match raw.profile {
+            Profile::Coturn => found.doubtful(&secret.place, message, "use a long random text"),
+            Profile::Default | Profile::Hardened => found.wrong(&secret.place, message, "use a long random text"),
+        }
+    } else if let Some(short) = short_secret(text) {
+        found.doubtful(&secret.place, format!("{option}: {short}"), danger);
+    }
 }
 
 /// The users, the last one of a name counting.
@@ -132,6 +145,9 @@ fn mode(raw: &Raw, rules: &Rules, found: &mut Found) -> AuthMode {
     let secret = secret_place(raw);
     let database = raw.userdb.as_ref().map(|file| &file.place);
     let users = raw.users.first().map(|user| &user.place);
+    if raw.stun_only.value && !raw.secure_stun.value {
+        return AuthMode::StunOnly;
+    }
     if raw.no_auth.value {
         return anonymous(raw, secret.is_some(), rules, found);
     }

@@ -15,8 +15,8 @@ use super::error::Place;
 use super::profile::Rules;
 use super::raw::{Placed, Raw};
 use super::{
-    Config, Database, IpRange, Limits, Listen, Peers, Problem, Process, Profile, Protocol, Rate, ReasonPhrases,
-    TlsFiles, Warning, options,
+    AuthMode, BindingRule, Config, Database, IpRange, Limits, Listen, Peers, Problem, Process, Profile, Protocol, Rate,
+    ReasonPhrases, TlsFiles, Warning, options,
 };
 
 /// What is wrong and what is doubtful. The configuration beside it is good only while nothing is wrong.
@@ -51,17 +51,18 @@ pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
         let private = relay.external.pairs.iter().map(|pair| IpRange { first: pair.private, last: pair.private });
         peers.allowed.extend(private);
     }
+    let auth = auth::auth(raw, &rules, &mut found);
     let config = Config {
         profile: raw.profile,
         listen,
         relay,
-        auth: auth::auth(raw, &rules, &mut found),
+        protocol: protocol(raw, &rules, auth.mode, &mut found),
+        auth,
         database: database(raw),
         tls,
         peers,
         limits: limits(raw, &rules, &mut found),
         redirect,
-        protocol: protocol(raw, &rules),
         log: log::log(raw, &mut found),
         metrics,
         process: process(raw),
@@ -139,6 +140,11 @@ fn limits(raw: &Raw, rules: &Rules, found: &mut Found) -> Limits {
         let message = "bps-capacity is given without max-bps";
         found.wrong(&raw.bps_capacity.place, message, "say with max-bps how much of it one allocation may take");
     }
+    let (least, most) = (&raw.min_allocate_lifetime, &raw.max_allocate_lifetime);
+    if least.is_set() && least.value > most.value && !raw.broken.contains("max-allocate-lifetime") {
+        let message = format!("min-allocate-lifetime {} is above max-allocate-lifetime {}", least.value, most.value);
+        found.wrong(&least.place, message, "leave it out, or lower it");
+    }
     let switch = &raw.unauthorized_ratelimit;
     let rate = &raw.unauthorized_ratelimit_rps;
     let limited = if switch.is_set() { switch.value } else { switch.value || rate.is_set() };
@@ -149,6 +155,8 @@ fn limits(raw: &Raw, rules: &Rules, found: &mut Found) -> Limits {
         user_bps: raw.user_bps.value,
         bps_capacity: raw.bps_capacity.value,
         allocate_lifetime_secs_max: raw.max_allocate_lifetime.value,
+        allocate_lifetime_secs_min: raw.min_allocate_lifetime.value,
+        unallocated_secs_max: raw.max_allocate_timeout.value,
         channel_lifetime_secs: raw.channel_lifetime.value,
         permission_lifetime_secs: raw.permission_lifetime.value,
         permissions_max: rules.permissions_max,
@@ -161,8 +169,10 @@ fn limits(raw: &Raw, rules: &Rules, found: &mut Found) -> Limits {
     }
 }
 
-fn protocol(raw: &Raw, rules: &Rules) -> Protocol {
+fn protocol(raw: &Raw, rules: &Rules, mode: AuthMode, found: &mut Found) -> Protocol {
     Protocol {
+        turn: !raw.stun_only.value,
+        binding: binding(raw, mode, found),
         // RFC 8656 section 12 against RFC 5766 section 11.
         channel_number_max: if raw.rfc5766_channel_numbers.value { 0x7FFF } else { 0x4FFF },
         channel_extends_permission: raw.channel_extends_permission.value,
@@ -181,6 +191,31 @@ fn database(raw: &Raw) -> Option<Database> {
     let file = raw.userdb.as_ref()?.value.clone();
     let (peer_lists, realm_options) = (!raw.no_dynamic_ip_list.value, !raw.no_dynamic_realms.value);
     Some(Database { file, peer_lists, realm_options })
+}
+
+fn binding(raw: &Raw, mode: AuthMode, found: &mut Found) -> BindingRule {
+    let secured = &raw.secure_stun;
+    if raw.no_stun.value {
+        if raw.stun_only.value {
+            found.wrong(&raw.no_stun.place, "stun-only and no-stun leave nothing to serve", "leave one of them out");
+        }
+        if secured.value {
+            found.doubtful(&secured.place, "secure-stun has no effect", "no-stun leaves no Binding request answered");
+        }
+        return BindingRule::Ignored;
+    }
+    let has_users = matches!(mode, AuthMode::LongTerm | AuthMode::SharedSecret);
+    match (secured.value, has_users, raw.profile) {
+        (false, ..) => return BindingRule::Open,
+        (true, true, _) => return BindingRule::Authenticated,
+        (true, false, Profile::Coturn) => {
+            found.doubtful(&secured.place, "secure-stun has no effect, for nobody has credentials", "add users");
+        }
+        (true, false, Profile::Default | Profile::Hardened) => {
+            found.wrong(&secured.place, "secure-stun is on and nobody has credentials", "add users or a secret");
+        }
+    }
+    BindingRule::Open
 }
 
 fn process(raw: &Raw) -> Process {

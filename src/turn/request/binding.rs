@@ -6,7 +6,8 @@ use crate::turn::io::{ClientPath, Credit, Verdict};
 use crate::turn::server::Server;
 
 impl Server {
-    /// Tells a client its address. No credentials are asked for and none are looked at (RFC 8489 section 12).
+    /// Tells a client its address. No credentials are asked for and none are looked at (RFC 8489 section 12); where they
+    /// are asked for, this is not called.
     pub(in crate::turn) fn handle_binding(
         &mut self,
         path: ClientPath,

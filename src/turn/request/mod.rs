@@ -11,6 +11,7 @@ mod send;
 use super::allocation::{AllocationId, Owner};
 use super::answer::{AnswerBuf, Reject, Success};
 use super::client::Request;
+use super::limits::LIFETIME_SECS_DEFAULT;
 use super::server::Server;
 use super::time::Now;
 use crate::auth::rest::TimedName;
@@ -26,6 +27,7 @@ pub(super) fn dispatch(
     answer: &mut AnswerBuf,
 ) -> Result<Success, Reject> {
     match request.message.kind().method {
+        Method::BINDING => Ok(Success::Mapped(request.path.tuple.client)),
         Method::ALLOCATE => allocate::handle(server, now, request, caller, answer),
         Method::REFRESH => refresh::handle(server, now, request, caller),
         Method::CREATE_PERMISSION => create_permission::handle(server, now, request),
@@ -51,15 +53,16 @@ impl Server {
         }
     }
 
-    /// The lifetime a request gets (RFC 8656 section 7.2): what it asks, not below the default, not above the maximum,
-    /// and with `strict-expiry` not beyond the end of the credential.
+    /// The lifetime a request gets (RFC 8656 section 7.2): what it asks, not below the default or what the operator put
+    /// in its place, not above the maximum, and with `strict-expiry` not beyond the end of the credential.
     fn negotiate_lifetime(&self, now: Now, message: &Message<'_>, user: &[u8]) -> Result<u32, Reject> {
-        let max = self.settings.config.limits.allocate_lifetime_secs_max;
+        let limits = &self.settings.config.limits;
+        let (min, max) = (limits.allocate_lifetime_secs_min, limits.allocate_lifetime_secs_max);
         let asked = match message.value(AttributeType::LIFETIME) {
             None => 0,
             Some(value) => u32::from_be_bytes(value.try_into().map_err(|_| ErrorCode::BAD_REQUEST)?),
         };
-        let granted = asked.max(super::limits::LIFETIME_SECS_DEFAULT).min(max);
+        let granted = if asked == 0 { LIFETIME_SECS_DEFAULT } else { asked.max(min) }.min(max);
         // A lifetime of 0 would say that the client asked for the end.
         Ok(self.credential_secs_left(now, user).map_or(granted, |left| granted.min(left.max(1))))
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use turnserver::turn::address::RelayId;
 use turnserver::turn::event::{EndReason, Traffic};
 
-use super::{Clock, Held, Model, SECOND, Waiting, Who};
+use super::{Clock, Expect, Held, Model, SECOND, Waiting, Who};
 
 /// What is told of an allocation's end.
 pub(crate) struct Ended<'a> {
@@ -24,12 +24,23 @@ impl Held {
 }
 
 impl Model {
-    /// A worker does what is due: requests of its clients that waited too long are forgotten.
-    pub(crate) fn timeout(&mut self, clock: Clock, is_of: impl Fn(Who) -> bool) {
+    /// A worker does what is due: requests of its clients that waited too long are forgotten, except those of owners of
+    /// allocations, which are answered.
+    pub(crate) fn timeout(&mut self, clock: Clock, is_of: impl Fn(Who) -> bool) -> Vec<Expect> {
         let is_over = |waiting: &Waiting| waiting.until() <= clock.mono && is_of(waiting.key().0);
         let over: Vec<u64> =
             self.waiting.iter().filter(|(_, waiting)| is_over(waiting)).map(|(ticket, _)| *ticket).collect();
-        over.into_iter().for_each(|ticket| self.forget(clock, ticket));
+        let mut answers = Vec::new();
+        for ticket in over {
+            if let Some(Waiting::User { who, bytes, .. }) = self.waiting.get(&ticket).cloned() {
+                self.unwait(ticket);
+                let busy = self.busy(&is_of);
+                answers.extend(self.unanswered(clock, who, &bytes, busy));
+            } else {
+                self.forget(clock, ticket);
+            }
+        }
+        answers
     }
 
     /// Should a pair of ports still be opened for a request that is forgotten, then its token ends in time.

@@ -10,7 +10,7 @@ use super::told::Tell;
 use super::{Caller, Clock, Held, Model, SECOND, Who, Wish};
 use crate::wire::{self, View};
 
-const LIFETIME_MIN: u32 = 600;
+const LIFETIME_DEFAULT: u32 = 600;
 const PEERS_IN_ONE_MAX: usize = 64;
 
 impl Model {
@@ -60,13 +60,14 @@ impl Model {
         Ok(Wish::Open { families, even: even.is_some(), reserve })
     }
 
-    /// At least 600 seconds, and not above the maximum, nor beyond a credential that ends the allocation.
+    /// At least 600 seconds, or what the operator says, and not above the maximum, nor beyond a credential that ends the allocation.
     fn lifetime(&self, clock: Clock, view: &View<'_>, caller: &Caller) -> Result<u32, u16> {
         let asked = match view.value(wire::LIFETIME) {
             None => 0,
             Some(value) => u32::from_be_bytes(value.try_into().map_err(|_| 400_u16)?),
         };
-        let granted = asked.max(LIFETIME_MIN).min(self.rules.lifetime_max);
+        let granted = if asked == 0 { LIFETIME_DEFAULT } else { asked.max(self.rules.lifetime_min) };
+        let granted = granted.min(self.rules.lifetime_max);
         Ok(self.secs_left(clock, &caller.user).map_or(granted, |left| left.max(1).min(granted.into()) as u32))
     }
 

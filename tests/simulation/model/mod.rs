@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use turnserver::config::{AuthMode, Profile, ReasonPhrases};
+use turnserver::config::{AuthMode, BindingRule, Profile, ReasonPhrases};
 use turnserver::turn::DropReason;
 use turnserver::turn::address::{FiveTuple, Transport};
 
@@ -93,6 +93,10 @@ pub(crate) struct Rules {
     pub(crate) alternates: [Vec<SocketAddr>; 3],
     /// Password algorithms are listed.
     pub(crate) offers: bool,
+    pub(crate) binding: BindingRule,
+    /// Allocations are served.
+    pub(crate) turn: bool,
+    pub(crate) lifetime_min: u32,
     pub(crate) fingerprint: bool,
     pub(crate) software: bool,
     pub(crate) phrases: ReasonPhrases,
@@ -124,6 +128,8 @@ pub(crate) struct Held {
     bytes: Bytes,
     pub(crate) created: u64,
     pub(crate) reread_at: u64,
+    /// Until then its owner is known by the key; later the user database is asked, where there is one.
+    pub(crate) vouched_until: u64,
     /// Packets and bytes to peers, packets and bytes to the client.
     pub(crate) traffic: [u64; 4],
     /// It must end at once, by this reason.
@@ -293,6 +299,9 @@ impl Model {
             alternates: alternates::by_transport(&config.redirect),
             is_strict: config.auth.strict_expiry,
             offers: config.auth.sha256,
+            binding: config.protocol.binding,
+            turn: config.protocol.turn,
+            lifetime_min: config.limits.allocate_lifetime_secs_min,
             fingerprint: protocol.fingerprint,
             software: protocol.software,
             phrases: match (protocol.reason_phrases, plan.profile) {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::requests::KEY_SECS;
 use super::told::Tell;
 use super::{Caller, Clock, Expect, Held, Merit, Model, Relay, Reply, Reserved, SECOND, Waiting, Wish};
 use crate::wire;
@@ -219,6 +220,7 @@ impl Model {
             bytes: Default::default(),
             created: clock.mono,
             reread_at: 0,
+            vouched_until: clock.mono + KEY_SECS * SECOND,
             traffic: [0; 4],
             doom: None,
         };

@@ -1,6 +1,6 @@
 //! From bytes to a method: what is no message, who waits for what, and in which order that is judged.
 
-use turnserver::config::AuthMode;
+use turnserver::config::{AuthMode, BindingRule};
 use turnserver::turn::DropReason;
 
 use super::claims::{Age, Claims};
@@ -15,6 +15,8 @@ const KEPT_LEN_MAX: usize = 4096;
 const LOOK_UPS_MAX: usize = 4096;
 const WAITING_MAX: usize = 5120;
 const WAITING_SECS: u64 = 5;
+/// How long a user who was found may be gone before that is found out on a live allocation.
+pub(super) const KEY_SECS: u64 = 60;
 
 /// How many requests wait with a worker.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,9 +62,13 @@ impl Model {
         let is_turn = [wire::ALLOCATE, wire::REFRESH, wire::CREATE_PERMISSION, wire::CHANNEL_BIND];
         match (view.class, view.method) {
             (wire::INDICATION, wire::SEND) => self.send(clock, who, &view),
-            (wire::REQUEST, wire::BINDING) => self.binding(who, &view),
+            (wire::REQUEST, wire::BINDING) => match self.rules.binding {
+                BindingRule::Open => self.binding(who, &view),
+                BindingRule::Authenticated => self.turn_request(clock, who, &view, busy),
+                BindingRule::Ignored => silence(DropReason::NoStun),
+            },
             (wire::REQUEST, method) if is_turn.contains(&method) => {
-                if self.rules.mode == AuthMode::StunOnly {
+                if self.rules.mode == AuthMode::StunOnly || !self.rules.turn {
                     return silence(DropReason::StunOnly);
                 }
                 self.turn_request(clock, who, &view, busy)
@@ -107,10 +113,15 @@ impl Model {
             let signer = Signer { scheme, ..maker };
             let caller = Caller { user: held.user.clone(), signer: Some(signer), quota: held.quota.clone() };
             if self.is_signed(view, &signer) {
-                return match age {
-                    Age::Fresh => self.serve(clock, who, view, caller, busy),
-                    _ => self.error(who, view, 438, None),
-                };
+                if self.rules.mode == AuthMode::LongTerm && clock.mono >= held.vouched_until {
+                    return match self.wait_for_user(clock, who, view, busy) {
+                        Expect::Silence(why) if why == [DropReason::Busy] => {
+                            self.serve_owner(clock, who, view, age, caller, busy)
+                        }
+                        expect => expect,
+                    };
+                }
+                return self.serve_owner(clock, who, view, age, caller, busy);
             }
             let held = self.held.get_mut(&who).expect("it is there");
             if clock.mono < held.reread_at {
@@ -118,12 +129,43 @@ impl Model {
             }
             held.reread_at = clock.mono + SECOND;
         }
+        self.wait_for_user(clock, who, view, busy)
+    }
+
+    fn wait_for_user(&mut self, clock: Clock, who: Who, view: &View<'_>, busy: Busy) -> Expect {
         if view.bytes.len() > KEPT_LEN_MAX {
             return silence(DropReason::TooLarge);
         }
         let until = clock.mono + WAITING_SECS * SECOND;
         let waiting = Waiting::User { who, id: view.id, bytes: view.bytes.to_vec(), until };
         self.wait(waiting, who, view.id, busy)
+    }
+
+    fn serve_owner(&mut self, clock: Clock, who: Who, view: &View<'_>, age: Age, caller: Caller, busy: Busy) -> Expect {
+        match age {
+            Age::Fresh => self.serve(clock, who, view, caller, busy),
+            _ => self.error(who, view, 438, None),
+        }
+    }
+
+    /// Nobody says whether the user is still one: whoever was one when the allocation was made, or later, is served, and
+    /// nobody is asked for a while. None: it is somebody else.
+    fn unconfirmed(&mut self, clock: Clock, who: Who, view: &View<'_>, busy: Busy) -> Option<Expect> {
+        let Claims { user, scheme, age } = self.claims(clock, who, view).ok()?;
+        let held = self.held.get(&who).filter(|held| held.is_live(clock.mono) && held.user == user)?;
+        let signer = Signer { scheme, ..held.signer? };
+        let caller = Caller { user, signer: Some(signer), quota: held.quota.clone() };
+        if !self.is_signed(view, &signer) {
+            return None;
+        }
+        self.held.get_mut(&who)?.vouched_until = clock.mono + KEY_SECS * SECOND;
+        Some(self.serve_owner(clock, who, view, age, caller, busy))
+    }
+
+    /// Nobody said anything in the time that a request waits.
+    pub(super) fn unanswered(&mut self, clock: Clock, who: Who, bytes: &[u8], busy: Busy) -> Option<Expect> {
+        let view = View::parse(bytes).expect("it was a message before");
+        self.unconfirmed(clock, who, &view, busy)
     }
 
     /// How many requests wait with a worker, which only matters when they are many.
@@ -171,21 +213,26 @@ impl Model {
         if age == Age::Stale {
             return Some(self.refuse(who, &view, 438, Some(user)));
         }
-        if let Some(maker) =
-            self.held.get_mut(&who).filter(|held| held.user == user).and_then(|held| held.signer.as_mut())
-        {
-            maker.key = signer.key;
+        if let Some(held) = self.held.get_mut(&who).filter(|held| held.user == user) {
+            held.vouched_until = clock.mono + KEY_SECS * SECOND;
+            if let Some(maker) = &mut held.signer {
+                maker.key = signer.key;
+            }
         }
         let caller = Caller { user, signer: Some(signer), quota: Some(quota) };
         Some(self.serve(clock, who, &view, caller, busy))
     }
 
     /// The user database is down: nobody can tell who asks, which is no fault of the client's.
-    pub(crate) fn look_up_failed(&mut self, ticket: u64) -> Option<Expect> {
+    pub(crate) fn look_up_failed(&mut self, clock: Clock, ticket: u64, is_of: impl Fn(Who) -> bool) -> Option<Expect> {
         let Waiting::User { who, bytes, .. } = self.unwait(ticket)? else {
             panic!("ticket {ticket} waits for no user");
         };
         let view = View::parse(&bytes).expect("it was a message before");
+        let busy = self.busy(is_of);
+        if let Some(expect) = self.unconfirmed(clock, who, &view, busy) {
+            return Some(expect);
+        }
         let name = view.value(wire::USERNAME).map(<[u8]>::to_vec);
         Some(self.refuse(who, &view, 500, name))
     }
@@ -196,7 +243,7 @@ impl Model {
         // RFC 8489 section 16.1.3: who made it with SHA-256 is not to be brought back to MD5.
         let is_sha256 = |signer: Option<Signer>| signer.is_some_and(|signer| signer.scheme == Scheme::Sha256);
         let is_other = |held: &Held| held.user != caller.user || is_sha256(held.signer) && !is_sha256(caller.signer);
-        if live.is_some_and(is_other) {
+        if view.method != wire::BINDING && live.is_some_and(is_other) {
             self.must_tell(Tell::Refused(who, view.method, 441, Some(caller.user)));
             return self.error(who, view, 441, caller.signer);
         }
@@ -204,6 +251,7 @@ impl Model {
             return self.error(who, view, 420, caller.signer);
         }
         let outcome = match view.method {
+            wire::BINDING => Ok(Done::Says(vec![(wire::MAPPED_ADDRESS, wire::xored(who.1, &view.id))])),
             wire::ALLOCATE => self.allocate(clock, who, view, &caller),
             wire::REFRESH => self.refresh(clock, who, view, &caller),
             wire::CREATE_PERMISSION => self.create_permission(clock, who, view),

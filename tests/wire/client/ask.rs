@@ -48,9 +48,28 @@ impl Client {
         self.challenge.as_ref()
     }
 
-    /// A request with the credentials it has.
+    /// The same client with what another one was told.
+    pub(crate) fn with_challenge(mut self, (realm, nonce): &(Vec<u8>, Vec<u8>)) -> Client {
+        self.challenge = Some((realm.clone(), nonce.clone()));
+        self
+    }
+
+    /// Asks for its own address with the credentials it has.
+    pub(crate) fn signed_binding(&mut self) -> Reply {
+        let (message, id) = self.signed_anyhow(Method::BINDING, |_| {});
+        self.exchange(&message, id).expect("an answer to a signed Binding request")
+    }
+
+    /// A request with the credentials it has; Binding asks for none.
     pub(crate) fn signed(&self, method: Method, body: impl Fn(&mut Writer<'_>)) -> (Vec<u8>, TransactionId) {
-        let credentials = self.credentials.as_ref().zip(self.challenge.as_ref()).filter(|_| method != Method::BINDING);
+        match method {
+            Method::BINDING => write(MessageType { method, class: Class::Request }, body),
+            _ => self.signed_anyhow(method, body),
+        }
+    }
+
+    fn signed_anyhow(&self, method: Method, body: impl Fn(&mut Writer<'_>)) -> (Vec<u8>, TransactionId) {
+        let credentials = self.credentials.as_ref().zip(self.challenge.as_ref());
         write(MessageType { method, class: Class::Request }, |writer| {
             body(writer);
             if let Some(((name, password), (realm, nonce))) = credentials {
