@@ -14,8 +14,8 @@ fn folder() -> PathBuf {
 
 /// Everything that is said, as `turnserver check` says it.
 fn findings(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
-    let name = Path::new(path.file_name().unwrap());
+    let text = fs::read_to_string(path).expect("a file of ours");
+    let name = Path::new(path.file_name().expect("a file has a name"));
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("env") => {
             let pairs = text.lines().map(|line| line.split_once('=').expect("NAME=VALUE"));

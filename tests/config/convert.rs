@@ -10,9 +10,9 @@ use turnserver::config::{Dialect, Profile, effective, judge_text, load_text};
 fn samples() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/convert/files");
     let mut samples: Vec<(String, String)> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap()))
+        .expect("a file of ours")
+        .map(|entry| entry.expect("a file of ours").path())
+        .map(|path| (path.display().to_string(), fs::read_to_string(&path).expect("a file of ours")))
         .collect();
     samples.sort();
     samples
@@ -27,7 +27,7 @@ pub(crate) fn is_the_same(text: &[u8]) {
         (Ok(original), Ok(converted)) => {
             let toml = judge_text(converted.text.as_bytes(), Path::new("t.toml"));
             assert_eq!(toml.problems, [], "{shown}\n{}", *converted.text);
-            assert_eq!(toml.file.as_ref().unwrap().1, Dialect::Toml);
+            assert_eq!(toml.file.as_ref().expect("a file of ours").1, Dialect::Toml);
             assert!(toml.config == Some(original.config), "{shown}\n{}", *converted.text);
         }
         (Err(_), Err(_)) => {}
