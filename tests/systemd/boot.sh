@@ -43,11 +43,7 @@ fi
 # What the container writes goes to memory and is gone with it.
 room=$(mktemp -d)
 cgroup=turnserver-boot.$$
-cleanup() {
-    rmdir "/sys/fs/cgroup/$cgroup" 2>/dev/null || true
-    rm -rf "$room"
-}
-trap cleanup EXIT
+trap 'rm -rf "$room"' EXIT
 
 certificate() {
     openssl req -x509 -newkey rsa:2048 -nodes -days "$2" -subj /CN=turn.test -addext subjectAltName=DNS:turn.test \
@@ -101,6 +97,8 @@ inside() {
         </dev/null >"$room/console" 2>&1 || status=$?
     sleep 1
     kill "$shown"
+    echo "$BASHPID" >/sys/fs/cgroup/cgroup.procs
+    find "/sys/fs/cgroup/$cgroup" -depth -type d -exec rmdir {} +
     [ "$status" -eq 0 ] || tail -20 "$room/console"
     return "$status"
 }
