@@ -37,26 +37,15 @@ const SECOND: &str = "
 /// Letters of the command line; `c`, `n` and `h` choose and tell, as here.
 const LETTERS: &str = "d p L E X i m l r u b B e M J N O q Q s C K A v V o f z a S";
 
-/// Names and letters whose options come with other parts of the server.
-const ELSEWHERE: &str = "
-    userdb db no-dynamic-ip-list no-dynamic-realms no-auth-pings b
-    max-allocate-timeout stun-only no-stun secure-stun stateless-nonce-secret S
-";
-
 fn names() -> Vec<&'static str> {
     FIRST.split_whitespace().chain(SECOND.split_whitespace()).collect()
-}
-
-fn is_elsewhere(name: &str) -> bool {
-    ELSEWHERE.split_whitespace().any(|elsewhere| elsewhere == name)
 }
 
 #[test]
 fn every_option_of_coturn_is_served_taken_or_refused() {
     let names = names();
     assert!(names.len() > 140, "{} names", names.len());
-    let unknown: Vec<&str> =
-        names.into_iter().filter(|name| options::find(name).is_none() && !is_elsewhere(name)).collect();
+    let unknown: Vec<&str> = names.into_iter().filter(|name| options::find(name).is_none()).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
@@ -70,7 +59,7 @@ fn whatever_does_nothing_is_coturns() {
 
 #[test]
 fn coturns_letters_are_letters_here() {
-    for letter in LETTERS.split_whitespace().filter(|letter| !is_elsewhere(letter)) {
+    for letter in LETTERS.split_whitespace() {
         let known = crate::parse(&format!("-{letter} 1")).is_ok() || crate::parse(&format!("-{letter}")).is_ok();
         assert!(known, "-{letter}");
     }

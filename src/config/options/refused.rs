@@ -43,7 +43,7 @@ pub(super) static OPTIONS: &[Definition] = &[
     Definition { short: Some('i'), ..text("relay-device", "DEVICE", "Give an address of the device as relay-ip.") },
     text("aux-server", "IP:PORT", "Clients are listened for on listening-port and tls-listening-port."),
     text("tcp-proxy-port", "PORT", "The PROXY protocol is not spoken; let TCP through as it is."),
-    switch("no-udp-relay", "Relaying over UDP is all there is; with neither users nor secrets it is off."),
+    switch("no-udp-relay", "Relaying over UDP is all there is; stun-only turns it off."),
     switch("oauth", "Tokens of RFC 7635 are not taken; use static-auth-secret for credentials that expire."),
     text("CA-file", "FILE", "Clients are not asked for certificates; keep strangers out by user names or a firewall."),
     switch("no-tlsv1_2", "TLS 1.2 cannot be turned off."),
