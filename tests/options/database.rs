@@ -49,8 +49,3 @@ pub(crate) fn limits_of_the_database_may_be_left_out() {
     };
     assert_eq!((second(&[]), second(&["--no-dynamic-realms"])), ((0, 486), (0, 0)));
 }
-
-pub(crate) fn no_auth_pings_is_taken() {
-    let server = start(&database(), &["--no-auth-pings"]);
-    assert_eq!((allocate(&server, ALICE).0, server.log.count(&["WARN", "no-auth-pings has no effect"])), (0, 1));
-}

@@ -100,7 +100,6 @@ options! {
     "userdb" => database::users_of_the_database_are_let_in,
     "no-dynamic-ip-list" => database::peers_of_the_database_may_be_left_out,
     "no-dynamic-realms" => database::limits_of_the_database_may_be_left_out,
-    "no-auth-pings" => database::no_auth_pings_is_taken,
     "nonce-secret" => auth::servers_of_a_fleet_take_each_others_nonces,
     "cert" => certificates::the_certificate_is_shown,
     "pkey" => certificates::the_key_must_be_the_certificates,
