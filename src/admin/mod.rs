@@ -11,4 +11,4 @@ mod process;
 
 pub use health::Health;
 pub use http::{Admin, Bound};
-pub use metrics::{Family, Metrics};
+pub use metrics::{Family, Metrics, user_families};

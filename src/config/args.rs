@@ -166,9 +166,11 @@ fn file_choice(matches: &ArgMatches, args: &[OsString]) -> Result<FileChoice, Pr
     })
 }
 
-/// The text of `--help`.
+/// The text of `--help`. What has no effect stands in the manual page alone.
 pub fn help() -> String {
-    grammar().render_help().to_string()
+    let is_served = |arg: &Arg| options::find(arg.get_id().as_str()).is_none_or(|option| option.category.is_served());
+    let mut shortened = grammar().mut_args(|arg| if is_served(&arg) { arg } else { arg.hide(true) });
+    shortened.render_help().to_string()
 }
 
 /// The grammar, from which the manual page is made as well.
@@ -203,7 +205,9 @@ pub fn grammar() -> clap::Command {
             "turnserver check [FILE] says everything that is wrong with a configuration, turnserver convert FILE writes \
              coturn's as TOML,\nturnserver probe URI allocates on a server and measures it; each has its own --help.\n\
              Options stand in the environment as well: TURNSERVER_LISTENING_PORT=3478.\n\
-             SIGHUP reads the configuration again, SIGUSR2 the certificate; SIGTERM and SIGINT end the server.",
+             SIGHUP reads the configuration again, SIGUSR2 the certificate; SIGUSR1 lets the server end when its last \
+             allocation\nhas ended, SIGTERM and SIGINT end it at once.\n\
+             Options of coturn that have no effect here are in the manual page, turnserver(8).",
         )
         .no_binary_name(true)
         .override_usage("turnserver [OPTIONS]")

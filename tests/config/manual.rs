@@ -63,6 +63,7 @@ const SECTIONS: &[Section] = &[
         &[
             ("0", "The server was asked to end, or the command did what it says."),
             ("1", "check found an error, convert wrote nothing, or probe failed."),
+            ("70", "The server was told to end, and something in it hung: it was cut short after four seconds."),
             ("255", "The command line or the configuration cannot be used, or the server could not start."),
         ],
     ),

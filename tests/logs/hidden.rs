@@ -1,17 +1,26 @@
 //! No secret in anything the server lets out, at its most talkative.
 
 use std::fs;
+use std::net::SocketAddr;
 
 use turnserver::auth::{LongTermKey, rest};
 use turnserver::stun::Method;
 
 use crate::packets::{challenge, forged, nameless};
 use crate::wire::tls::Certificate;
-use crate::wire::{Client, Launch, Secrets, Server, timed_name};
+use crate::wire::{Client, Launch, Secrets, Server, free_ports, http, timed_name};
 
 const PASSWORD: &str = "correct-horse-battery";
 const OTHER_KEY: &str = "8f14e45fceea167a5a36dedd4bea2543";
 const SECRET: &str = "staple-for-the-operators-eyes";
+const NONCE_SECRET: &str = "nonces-of-the-whole-fleet-are-made-of-this";
+
+/// The same with everything there is to be asked over HTTP, and where.
+fn with_metrics(launch: Launch) -> (Launch, SocketAddr) {
+    let port = free_ports(1);
+    let shown = ["--prometheus", "--prometheus-address=127.0.0.1", &format!("--prometheus-port={port}")];
+    (launch.and(&shown), ([127, 0, 0, 1], port).into())
+}
 
 /// The key of a certificate, as it lies in the file and as it is used.
 fn with_key(secrets: Secrets, certificate: &Certificate) -> Secrets {
@@ -55,8 +64,13 @@ fn answers(server: &Server) -> Vec<u8> {
     heard
 }
 
-fn assert_all_hidden(mut server: Server, secrets: Secrets) {
+fn assert_all_hidden(mut server: Server, metrics: SocketAddr, secrets: Secrets) {
     let secrets = with_state(secrets, &server);
+    for path in ["/", "/metrics", "/livez", "/readyz", "/nowhere"] {
+        let answer = http::get(metrics, path);
+        assert!(!answer.body.is_empty(), "{path}");
+        secrets.assert_hidden(path, answer.head + &answer.body);
+    }
     let heard = answers(&server);
     assert!(heard.len() > 100, "there are answers");
     secrets.assert_hidden("an answer", heard);
@@ -84,12 +98,13 @@ fn passwords_and_keys_are_hidden() {
         let secrets = with_key(secrets.and("a configured key", &other), &certificate);
         let launch = certificate.given_to(Launch::new(&["-V", "--log-binding", &format!("--log-format={format}")]));
         let users = format!("user = [\"alice:{PASSWORD}\", \"bob:0x{OTHER_KEY}\"]");
+        let (launch, metrics) = with_metrics(launch);
         let server = launch.with_file(&format!("realm = \"r\"\n{users}\nrelay-ip = [\"127.0.0.1\"]\n")).start();
         let mut client = Client::tls(server.tls_addr, &certificate).with_user("alice", PASSWORD);
         let relayed = client.relayed();
         assert_eq!((client.permit(relayed.ip()).code(), client.bind(0x4000, relayed).code()), (0, 0));
         assert_eq!(client.refresh(0).code(), 0);
-        assert_all_hidden(server, secrets);
+        assert_all_hidden(server, metrics, secrets);
     }
 }
 
@@ -99,10 +114,13 @@ fn shared_secrets_and_what_they_make_are_hidden() {
     let password = rest::password(SECRET.as_bytes(), name.as_bytes());
     let secrets = Secrets::default().and("the shared secret", SECRET.as_bytes());
     let secrets = secrets.and("a password made of it", password.as_bytes());
-    let file = format!("realm = \"r\"\nstatic-auth-secret = [\"{SECRET}\"]\nrelay-ip = [\"127.0.0.1\"]\n");
-    let server = Launch::new(&["-V"]).with_file(&file).start();
+    let secrets = secrets.and("the secret of nonces", NONCE_SECRET.as_bytes());
+    let own = format!("static-auth-secret = [\"{SECRET}\"]\nnonce-secret = \"{NONCE_SECRET}\"");
+    let file = format!("realm = \"r\"\n{own}\nrelay-ip = [\"127.0.0.1\"]\n");
+    let (launch, metrics) = with_metrics(Launch::new(&["-V"]));
+    let server = launch.with_file(&file).start();
     assert_eq!(Client::udp(server.addr).with_timed_name(&name, SECRET).allocate().code(), 0);
-    assert_all_hidden(server, secrets);
+    assert_all_hidden(server, metrics, secrets);
 }
 
 /// Words that are wrong beside a secret, and secrets where they do not belong.

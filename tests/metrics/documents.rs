@@ -14,9 +14,9 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every family there is, with its type: of a server that has all names, a certificate, and has reloaded.
+/// Every family there is, with its type: of a server that has all names, a certificate, a user database, and has reloaded.
 fn families() -> BTreeMap<String, String> {
-    let shown = Shown::start(&[]);
+    let shown = Shown::start(&["--userdb=turndb"]);
     shown.server.signal(Signal::HUP);
     let last = "turnserver_last_reload_success_time_seconds";
     let latency = "turnserver_worker_latency_seconds";

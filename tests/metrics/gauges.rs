@@ -115,3 +115,20 @@ fn a_panic_of_the_core_leaves_no_count_behind() {
     poll_until("and its end", || (counts().0 == 0).then_some(()));
     engine.stop().expect("no worker broke off");
 }
+
+/// The first question about a name goes to the database, the next one is answered from memory.
+#[test]
+fn questions_to_the_user_database_are_counted() {
+    let shown = Shown::start(&["--userdb=turndb"]);
+    let counted = |scrape: &Scrape| {
+        ["up", "look_ups_total", "cache_hits_total", "failures_total"]
+            .map(|name| scrape.sum(&format!("turnserver_userdb_{name}"), &[]))
+    };
+    assert_eq!(counted(&shown.scrape()), [1.0, 0.0, 0.0, 0.0]);
+    let mut nobody = Client::udp(shown.server.addr).with_user("nobody-27", "a-password");
+    assert_eq!(nobody.allocate().code(), 401);
+    let first = shown.scrape();
+    assert_eq!(counted(&first), [1.0, 1.0, 0.0, 0.0]);
+    assert_eq!(first.sum("turnserver_userdb_cached_names", &[("state", "nobody")]), 1.0);
+    assert_eq!(first.sum("turnserver_userdb_cached_names", &[("state", "user")]), 0.0);
+}

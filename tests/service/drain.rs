@@ -40,7 +40,7 @@ fn a_server_that_drains_serves_what_is_there_and_ends_with_the_last_one() {
         client.relayed();
     }
     drain(&server);
-    supervisor.wait_for("STATUS=draining, 2 allocations", 0);
+    supervisor.wait_for("STATUS=draining, allocations: 2", 0);
     assert_eq!(alice(&server).allocate().code(), INSUFFICIENT_CAPACITY);
     assert_eq!(alice(&server).binding().code(), 0, "who only asks is answered");
     clients.iter_mut().for_each(|client| assert_relays(client, 0x4000));
@@ -54,7 +54,7 @@ fn a_server_that_drains_serves_what_is_there_and_ends_with_the_last_one() {
     assert_eq!(alice(&server).allocate().code(), INSUFFICIENT_CAPACITY, "it goes on draining after a reload");
 
     assert_eq!(clients[0].refresh(0).code(), 0);
-    supervisor.wait_for("STATUS=draining, 1 allocations", 0);
+    supervisor.wait_for("STATUS=draining, allocations: 1", 0);
     assert_relays(&mut clients[1], 0x4001);
     assert_eq!(clients[1].refresh(0).code(), 0);
     assert_eq!(server.end().code(), Some(0));

@@ -76,13 +76,13 @@ fn the_status_line_has_the_counts() {
     // A watchdog has it look more often.
     let launch = launch(&["--min-port=50000", "--max-port=50009"]).with_env("WATCHDOG_USEC", "200000");
     let server = launch.with_env("NOTIFY_SOCKET", &supervisor.name).start();
-    supervisor.wait_for("STATUS=serving, 0 allocations, 10 relay ports", 0);
+    supervisor.wait_for("STATUS=serving, allocations: 0, relay ports: 10", 0);
     let mut client = alice(&server);
     client.relayed();
-    supervisor.wait_for("STATUS=serving, 1 allocations, 10 relay ports", 0);
+    supervisor.wait_for("STATUS=serving, allocations: 1, relay ports: 10", 0);
     assert_eq!(client.refresh(0).code(), 0);
-    let first = supervisor.wait_for("STATUS=serving, 1 allocations", 0);
-    let back = supervisor.wait_for("STATUS=serving, 0 allocations", first);
+    let first = supervisor.wait_for("STATUS=serving, allocations: 1", 0);
+    let back = supervisor.wait_for("STATUS=serving, allocations: 0", first);
     supervisor.wait_for("WATCHDOG=1", back);
     assert_eq!(supervisor.count("STATUS="), 3, "only what changed is told: {:?}", supervisor.told);
 }

@@ -57,7 +57,7 @@ fn no_word_of_life_while_one_worker_is_blocked() {
     Client::udp(([127, 0, 0, 1], port).into()).send_bytes(BLOCKS);
     poll_until("the worker is blocked", || GATE.0.lock().expect("nobody panics with it").0.then_some(()));
     let blocked = supervisor.read().len();
-    let silent = supervisor.wait_for("STATUS=serving, 0 allocations, 16384 relay ports, worker ", blocked);
+    let silent = supervisor.wait_for("STATUS=serving, allocations: 0, relay ports: 16384, worker ", blocked);
     let words = supervisor.told[blocked..silent].iter().filter(|told| told.contains("WATCHDOG=1")).count();
     assert!(words <= 1, "the answer to a question from before: {:?}", supervisor.told);
     let told = supervisor.listen_for(2 * WATCHDOG);

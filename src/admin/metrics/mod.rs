@@ -5,6 +5,7 @@ mod coturn;
 mod family;
 mod relaying;
 mod serving;
+mod users;
 
 use std::collections::HashMap;
 
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::udp::Beat;
 
 pub use family::Family;
+pub use users::families as user_families;
 
 /// Seconds within which a worker answers.
 const LATENCY_BUCKETS: [f64; 10] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0];

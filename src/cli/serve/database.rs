@@ -95,6 +95,11 @@ impl UserDatabase {
         }
     }
 
+    /// What is asked for users, and counts it.
+    pub(super) fn store(&self) -> Arc<Database> {
+        Arc::clone(&self.database)
+    }
+
     /// The users of the configuration and of the database.
     pub(super) fn users(&self, configured: Users) -> Arc<dyn UserStore> {
         Arc::new(StoredUsers::new(configured, Arc::clone(&self.database)))

@@ -33,6 +33,7 @@ use crate::config::{Command, Config, InForce, Loaded, Serve, load, parse_command
 use crate::turn::settings::Hooks;
 use crate::udp::{Bound, Engine, Inherited};
 use crate::userdb;
+use admin::Beside;
 use daemon::Background;
 use database::UserDatabase;
 use notify::Notifier;
@@ -130,7 +131,8 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     }
     let mut engine = bound.start()?;
     if let Some(admin) = admin {
-        admin::serve(&runtime, admin, &config, &engine)?;
+        let beside = Beside { database: database.as_ref().map(UserDatabase::store), lost_lines: log.lost() };
+        admin::serve(&runtime, admin, &config, &engine, beside)?;
     }
     let watchdog = sd_notify::watchdog_enabled().filter(|_| notifier.is_heard());
     let watch = Watch::start(engine.pulse(), engine.readings(), notifier.clone(), watchdog)?;

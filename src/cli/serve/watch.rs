@@ -123,7 +123,7 @@ impl Watcher {
     fn tell_status(&mut self, silent: Option<usize>) {
         let (allocations, ports) = (self.readings.allocations(), self.readings.ports());
         let doing = if self.readings.is_draining() { "draining" } else { "serving" };
-        let mut status = format!("{doing}, {allocations} allocations, {ports} relay ports");
+        let mut status = format!("{doing}, allocations: {allocations}, relay ports: {ports}");
         if let Some(worker) = silent {
             status.push_str(&format!(", worker {worker} does not answer"));
         }
