@@ -10,6 +10,7 @@
 //! counts.
 
 mod allocate;
+mod alternate;
 mod auth;
 mod binding;
 mod channel;
@@ -52,6 +53,7 @@ const SECTIONS: &[Section] = &[
     binding::SECTION,
     transport::SECTION,
     auth::SECTION,
+    alternate::SECTION,
     turn::SECTION,
     allocate::SECTION,
     refresh::SECTION,

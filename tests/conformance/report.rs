@@ -7,7 +7,7 @@ use crate::row::{Outcome, Row, Section, Shown, outcomes};
 use crate::target::Target;
 
 /// A ratchet: so many ids are covered now. Fewer are red, and more are until this number says so.
-const COVERED: usize = 243;
+const COVERED: usize = 244;
 /// Of all claimed ids, how many in a hundred must be covered.
 const PERCENT_WANTED: usize = 95;
 
@@ -92,10 +92,14 @@ impl Results {
         let left_out = claimed.iter().filter(|id| self.left_out.contains_key(**id)).count();
         println!(
             "  {:<62} covered: {} of {} ({timed} in virtual time, {partly_timed} partly), covered in part: {partly}, later: {later}, \
-             left out: {left_out}",
+             left out: {left_out}{}",
             chapter.title,
             covered().count(),
             claimed.len(),
+            match chapter.ids.len() - claimed.len() {
+                0 => String::new(),
+                others => format!(", not claimed: {others}"),
+            },
         );
         for id in &claimed {
             self.print_explained(id);
