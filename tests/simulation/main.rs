@@ -7,7 +7,7 @@
 //! - `SEED=1234 cargo test --test simulation` runs one of them, and prints its script, shrunk, when it fails.
 //! - `SEEDS=1000000 MINUTES=30 cargo test --release --test simulation seeds` runs many, from `FIRST=` on,
 //!   until they or the minutes are over, with a line each minute and the counts at the end.
-//! - `tests/simulation/planted.sh` breaks the core in eight ways on purpose and sees that each is found.
+//! - `tests/simulation/planted.sh` breaks the core in nine ways on purpose and sees that each is found.
 //!
 //! Each step has its books checked; at every 40th, twenty times a seed and more, and in one of 32 seeds at every one, the
 //! whole state is written out, taken over by another core, and compared with the model's tables. What is not run here is `src/udp/open.rs`: `engine.rs` opens
