@@ -105,6 +105,29 @@ fn what_goes_nowhere_is_counted_by_its_reason_and_not_as_relayed() {
 }
 
 #[test]
+fn what_the_system_does_not_take_is_unsent_and_not_relayed() {
+    // From an address of loopback nothing leaves the host.
+    const ELSEWHERE: ([u8; 4], u16) = ([10, 1, 2, 3], 7);
+    let shown = Shown::start(&["-v"]);
+    for (count, (transport, mut client)) in (1..).zip(shown.clients()) {
+        client.relayed();
+        assert_eq!(client.bind(0x4000, ELSEWHERE.into()).code(), 0);
+        client.send_channel(0x4000, b"on a channel");
+        client.send(ELSEWHERE.into(), b"in an indication");
+        client.settle();
+        let scrape = shown.scrape();
+        assert_eq!(scrape.sum("turnserver_unsent_datagrams_total", &[]), f64::from(2 * count), "after {transport}");
+        let received = Payload { packets: 2.0, bytes: 28.0 };
+        assert_eq!(counted(&scrape, "client_to_server", transport), received, "{transport}");
+        assert_eq!(counted(&scrape, "server_to_peer", transport), Payload::default(), "{transport}");
+        assert_eq!(client.refresh(0).code(), 0);
+        let ended = shown.server.log.find(&["allocation ended", &format!("client={} ", client.local())]);
+        let ended = ended.expect("its end is told");
+        assert!(ended.contains("to_peer_packets=0 to_peer_bytes=0 "), "what was not sent is no traffic: {ended}");
+    }
+}
+
+#[test]
 fn bandwidth_drops_are_counted_apart_from_what_is_relayed() {
     const SENT: u32 = 200;
     let shown = Shown::start(&["--max-bps=4000"]);
