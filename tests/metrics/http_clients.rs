@@ -40,6 +40,24 @@ fn slow_clients_hold_nobody_up_and_are_closed() {
     assert!(is_ended(&mut silent), "it says nothing");
 }
 
+/// How many connections there are at a time, by what the server holds.
+const OPEN_MAX: usize = 32;
+
+#[test]
+fn so_many_connections_are_open_at_a_time() {
+    let shown = Shown::start(&[]);
+    let mut slow: Vec<TcpStream> = (0..100).map(|_| connect(&shown)).collect();
+    // Connections are taken in their order, and this one is for an answer.
+    assert_eq!(http::get(shown.metrics, "/livez").status, 200);
+    assert_eq!(http::get(shown.metrics, "/livez").status, 200);
+    let is_open = |stream: &mut TcpStream| {
+        stream.set_nonblocking(true).expect("a socket");
+        stream.read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    let open = slow.iter_mut().filter_map(|stream| is_open(stream).then_some(())).count();
+    assert!(open <= OPEN_MAX, "{open} of 100 are open");
+}
+
 #[test]
 fn a_request_that_does_not_end_is_cut() {
     let shown = Shown::start(&[]);
@@ -48,6 +66,21 @@ fn a_request_that_does_not_end_is_cut() {
     let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\n");
     let sent = (0..10_000).take_while(|_| stream.write_all(line.as_bytes()).is_ok()).count();
     assert!(sent < 10_000, "it read ten megabytes");
+}
+
+/// A whole request is answered up to so many bytes.
+const REQUEST_LEN_MAX: usize = 16 * 1024;
+
+#[test]
+fn a_long_request_is_not_answered() {
+    let shown = Shown::start(&[]);
+    for (len, is_answered) in [(REQUEST_LEN_MAX - 1024, true), (REQUEST_LEN_MAX + 1024, false)] {
+        let mut stream = connect(&shown);
+        let lines = format!("X-Long: {}\r\n", "x".repeat(len));
+        // The server may have heard enough before it has heard all.
+        let _ = stream.write_all(format!("GET /livez HTTP/1.1\r\nHost: x\r\n{lines}\r\n").as_bytes());
+        assert_eq!(is_ended(&mut stream), !is_answered, "{len}");
+    }
 }
 
 #[test]
