@@ -124,6 +124,19 @@ fn what_is_wrong_with_a_request_comes_first() {
     assert_eq!(client.request(Method::ALLOCATE).transport(6).code(), 442);
 }
 
+// Nor that one user has too much: other servers may have room for that user, and this one has for nobody.
+#[test]
+fn a_full_quota_comes_behind() {
+    for (profile, code) in [(Profile::Default, 508), (Profile::Coturn, 403), (Profile::Hardened, 508)] {
+        let setup = || Setup::with(profile, "user-quota = 1");
+        let world = setup().build();
+        world.client().allocate().expect("an allocation");
+        assert_eq!(world.client().allocate(), Err(486), "{profile}");
+        world.reload(&setup().draining());
+        assert_eq!(world.client().allocate(), Err(code), "{profile}");
+    }
+}
+
 #[test]
 fn the_nameless_are_refused_as_well() {
     let anonymous = |setup: Setup| setup.tune(|config| config.auth.mode = AuthMode::Anonymous);
