@@ -65,8 +65,12 @@ fn the_end_is_told_where_it_begins() {
     let mut supervisor = Supervisor::abstract_one();
     let mut server = start(&supervisor, &[]);
     supervisor.wait_for("READY=1", 0);
-    assert_eq!(supervisor.count("STOPPING=1"), 0);
-    assert!(server.terminate().success());
+    let mut client = Client::tcp(server.addr);
+    assert_eq!((client.binding().code(), supervisor.count("STOPPING=1")), (0, 0));
+    server.signal(Signal::TERM);
+    assert!(client.is_closed());
+    assert_eq!(supervisor.count("STOPPING=1"), 1, "it comes before any session ends: {:?}", supervisor.told);
+    assert!(server.end().success());
     assert_eq!(supervisor.count("STOPPING=1"), 1, "{:?}", supervisor.told);
 }
 
