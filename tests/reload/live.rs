@@ -43,6 +43,27 @@ fn a_peer_that_is_denied_is_cut_off_and_the_allocation_goes_on() {
     assert_eq!(client.bind(0x4000, denied_addr).code(), 0, "what was denied for a while can be bound again");
 }
 
+/// More than are dealt out to some of the workers only, but once in ten thousand times.
+const CLIENTS: usize = 40;
+
+#[test]
+fn every_worker_goes_by_what_was_read() {
+    const OF_FOUR: (&str, &str) = ("relay-threads", "4");
+    const NO_QUOTA: (&str, &str) = ("user-quota", "0");
+    let stage = Stage::new(&[OF_FOUR, NO_QUOTA]);
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| stage.alice()).collect();
+    let addr = peer().1;
+    for client in &mut clients {
+        client.relayed();
+        assert_eq!(client.bind(0x4000, addr).code(), 0);
+    }
+    stage.reload(&[OF_FOUR, NO_QUOTA, ("denied-peer-ip", "[\"127.0.0.1\"]")]);
+    for client in &mut clients {
+        client.settle();
+        assert_eq!(client.bind(0x4000, addr).code(), 403, "{}", client.local());
+    }
+}
+
 #[test]
 fn a_lower_quota_ends_nobody_and_counts_those_who_are_there() {
     let stage = Stage::new(&[("user-quota", "3")]);
