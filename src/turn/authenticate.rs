@@ -54,17 +54,19 @@ impl Server {
             Known::IsNot => {
                 self.refuse_credentials(now, &request, &claimed.user, None, AuthFailure::WrongPassword, answer)
             }
-            Known::LookUp => self.look_up(now, &request, &claimed.user),
+            Known::LookUp => self.look_up(now, &request, &claimed.user, None),
         }
     }
 
     /// The user's keys are here: goes on with the request that waited for them.
     pub(super) fn resume_with_user(&mut self, now: Now, id: RequestId, record: Option<UserRecord>) {
-        let Some(Parked { path, waiting: Waiting::User { datagram }, .. }) = self.parked.take(id) else { return };
+        let Some(Parked { path, waiting: Waiting::User { datagram, refused }, .. }) = self.parked.take(id) else {
+            return;
+        };
         let Ok(message) = Message::parse(&datagram) else { return };
         let request = Request { path, message: &message };
         let mut answer = std::mem::take(&mut self.late_answer);
-        let verdict = self.authenticate(now, &request, record, &mut answer);
+        let verdict = self.authenticate(now, &request, record, refused, &mut answer);
         self.late_answer = answer;
         if let Verdict::Respond(credit) = verdict {
             self.transmit_late(path, credit);
@@ -101,14 +103,23 @@ impl Server {
         comes_first.then(|| self.alternate_for(&request.path.tuple)).flatten()
     }
 
-    pub(super) fn look_up(&mut self, now: Now, request: &Request<'_, '_>, user: &[u8]) -> Verdict {
+    /// Has the request wait for what is known of its user; `refused` says what it was turned away for by what was known
+    /// before.
+    pub(super) fn look_up(
+        &mut self,
+        now: Now,
+        request: &Request<'_, '_>,
+        user: &[u8],
+        refused: Option<AuthFailure>,
+    ) -> Verdict {
         if request.message.bytes().len() > PARKED_LEN_MAX {
             return Verdict::Drop(DropReason::TooLarge);
         }
-        let waiting = Waiting::User { datagram: request.message.bytes().into() };
+        let waiting = Waiting::User { datagram: request.message.bytes().into(), refused };
         match self.parked.park(Parked { path: request.path, head: Head::of(request.message), waiting }, now.mono) {
             Ok(id) => {
-                self.outputs.push_back(Output::LookUpUser(LookUpUser { request: id, name: user.into() }));
+                let look_up = LookUpUser { request: id, name: user.into(), again: refused.is_some() };
+                self.outputs.push_back(Output::LookUpUser(look_up));
                 Verdict::Drop(DropReason::Parked)
             }
             Err(NoRoom::Retransmission) => Verdict::Drop(DropReason::Parked),
@@ -123,19 +134,31 @@ impl Server {
         now: Now,
         request: &Request<'_, '_>,
         record: Option<UserRecord>,
+        refused: Option<AuthFailure>,
         answer: &mut AnswerBuf,
     ) -> Verdict {
         let claimed = match self.claims(request, now) {
             Ok(claimed) => claimed,
             Err(why) => return self.refuse(now, request, None, why, answer),
         };
-        let nobody =
-            || UserRecord { keys: vec![Arc::new(LongTermKey::from_raw([0; 16]))], quota: Arc::from([]), usable: false };
+        let nobody = || UserRecord {
+            keys: vec![Arc::new(LongTermKey::from_raw([0; 16]))],
+            quota: Arc::from([]),
+            usable: false,
+            renewable: false,
+        };
         let record = record.unwrap_or_else(nobody);
         let key = record.keys.iter().find(|key| key.verifies(request.message, claimed.scheme)).cloned();
         let user: Arc<[u8]> = (*claimed.user).into();
         let Some(key) = key.filter(|_| record.usable) else {
             let why = if record.usable { AuthFailure::WrongPassword } else { self.why_unusable(now, &user) };
+            // The password may be a new one, and the name somebody's by now; but no request asks twice for that.
+            if record.renewable
+                && refused.is_none()
+                && let waits @ Verdict::Drop(DropReason::Parked) = self.look_up(now, request, &user, Some(why))
+            {
+                return waits;
+            }
             return self.refuse_credentials(now, request, &claimed.user, Some(user), why, answer);
         };
         if claimed.age == NonceAge::Stale {
@@ -230,7 +253,7 @@ impl Server {
     }
 
     /// A password that is wrong, whoever it was meant for.
-    fn refuse_credentials(
+    pub(super) fn refuse_credentials(
         &mut self,
         now: Now,
         request: &Request<'_, '_>,

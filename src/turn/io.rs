@@ -188,6 +188,8 @@ pub struct LookUpUser {
     pub request: RequestId,
     /// USERNAME as it came.
     pub name: Box<[u8]>,
+    /// The record that came before is renewable, and none of its keys verified; what is found now is final.
+    pub again: bool,
 }
 
 /// Asks for a reserved relay socket.
@@ -279,4 +281,7 @@ pub struct UserRecord {
     pub quota: Arc<[u8]>,
     /// Whether the user may be let in now; an expired credential has keys, so that it costs what a good one costs.
     pub usable: bool,
+    /// Whether another look-up may find something newer. To be said of a name that nobody has as of any other, so that a
+    /// wrong password costs the same look-ups whoever is named.
+    pub renewable: bool,
 }

@@ -8,6 +8,7 @@ use hashbrown::HashSet;
 use super::address::{FiveTuple, RequestId, ReservationToken};
 use super::allocation::Owner;
 use super::answer::Head;
+use super::auth_failure::AuthFailure;
 use super::io::ClientPath;
 use super::limits::{LOOK_UPS_MAX, PARKED_MAX, PARKED_SECS};
 use super::time::Mono;
@@ -25,7 +26,11 @@ pub(super) struct Parked {
 #[derive(Debug)]
 pub(super) enum Waiting {
     /// The user's keys; the request is read again when they come.
-    User { datagram: Box<[u8]> },
+    User {
+        datagram: Box<[u8]>,
+        /// What it is refused for if nothing newer is known of the user; none: nothing was known of the user so far.
+        refused: Option<AuthFailure>,
+    },
     /// Relayed addresses.
     Relay { owner: Owner, lifetime_secs: u32, reserves: Option<ReservationToken> },
 }

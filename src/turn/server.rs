@@ -182,7 +182,8 @@ impl Server {
         while let Some(parked) = self.parked.take_overdue(now.mono) {
             self.in_turn = Some(Turn::Request);
             match &parked.waiting {
-                Waiting::User { datagram } if self.serves_without_look_up(now, parked.path, datagram) => {}
+                Waiting::User { datagram, refused: None }
+                    if self.serves_without_look_up(now, parked.path, datagram) => {}
                 _ => self.forget(parked, now),
             }
             self.in_turn = None;

@@ -83,7 +83,7 @@ impl Server {
         owner: Owner,
         answer: &mut AnswerBuf,
     ) -> Verdict {
-        match self.look_up(now, request, &claimed.user) {
+        match self.look_up(now, request, &claimed.user, None) {
             Verdict::Drop(DropReason::Busy) => self.serve_owner(now, request, claimed.age, owner, answer),
             verdict => verdict,
         }
@@ -91,17 +91,39 @@ impl Server {
 
     /// Nobody can say who the user is.
     pub(super) fn resume_without_user(&mut self, now: Now, id: RequestId) {
-        let Some(Parked { path, waiting: Waiting::User { datagram }, .. }) = self.parked.take(id) else { return };
+        let Some(Parked { path, waiting: Waiting::User { datagram, refused }, .. }) = self.parked.take(id) else {
+            return;
+        };
         let Ok(message) = Message::parse(&datagram) else { return };
         let request = Request { path, message: &message };
         let mut answer = std::mem::take(&mut self.late_answer);
-        let verdict = self.serve_unconfirmed(now, &request, &mut answer).unwrap_or_else(|| {
-            let user = message.value(AttributeType::USERNAME).map(Arc::from);
-            self.refuse(now, &request, user, AuthFailure::LookUpFailed, &mut answer)
-        });
+        let verdict = match refused {
+            Some(why) => self.refuse_as_known(now, &request, why, &mut answer),
+            None => self.serve_unconfirmed(now, &request, &mut answer).unwrap_or_else(|| {
+                let user = message.value(AttributeType::USERNAME).map(Arc::from);
+                self.refuse(now, &request, user, AuthFailure::LookUpFailed, &mut answer)
+            }),
+        };
         self.late_answer = answer;
         if let Verdict::Respond(credit) = verdict {
             self.transmit_late(path, credit);
+        }
+    }
+
+    /// Nobody can say anything newer of the user: what was known stays known, also where an allocation has an older key.
+    fn refuse_as_known(
+        &mut self,
+        now: Now,
+        request: &Request<'_, '_>,
+        why: AuthFailure,
+        answer: &mut AnswerBuf,
+    ) -> Verdict {
+        match self.claims(request, now) {
+            Ok(claimed) => {
+                let user = Some((*claimed.user).into());
+                self.refuse_credentials(now, request, &claimed.user, user, why, answer)
+            }
+            Err(why) => self.refuse(now, request, None, why, answer),
         }
     }
 

@@ -35,10 +35,11 @@ impl Worker {
 
     /// What the user store knows at once; what it has to fetch comes through the inbox.
     fn look_up(&self, now: Now, look_up: LookUpUser) -> Option<Answer> {
-        let LookUpUser { request, name } = look_up;
+        let LookUpUser { request, name, again } = look_up;
         let users = &self.shared.users;
         let ask = AssertUnwindSafe(|| {
-            if let Some(found) = users.find(&name, now.wall) {
+            let known = if again { users.find_again(&name, now.wall) } else { users.find(&name, now.wall) };
+            if let Some(found) = known {
                 return Some(inbox::answer(request, found));
             }
             let Some(reply) = self.inbox.reply(request) else { return Some(Answer::LookUpFailed { request }) };

@@ -16,6 +16,8 @@ use crate::turn::time::UnixTime;
 pub const KNOWN_SECS: u64 = 60;
 /// How long a name that nobody has is known to be nobody's.
 pub const UNKNOWN_SECS: u64 = 5;
+/// How long it takes until a wrong password, or a name that nobody has, is reason enough to ask again.
+pub const RECENT_SECS: u64 = 1;
 /// Names kept, of both kinds together.
 pub const NAMES_MAX: usize = 100_000;
 /// A question that was not answered for so long is asked again.
@@ -28,6 +30,15 @@ pub struct Stored {
     pub name: Arc<[u8]>,
     /// The key.
     pub key: Arc<LongTermKey>,
+}
+
+/// What is remembered of a name.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    /// The user; none: nobody is called so.
+    pub user: Option<Stored>,
+    /// Nobody asked for it within [`RECENT_SECS`].
+    pub renewable: bool,
 }
 
 /// How a question to the database ended.
@@ -46,7 +57,7 @@ pub enum Outcome {
 pub enum Told {
     /// The user, also of earlier when the database cannot be asked now.
     Known(Stored),
-    /// Nobody is called so.
+    /// Nobody is called so, or was some seconds ago.
     Unknown,
     /// It cannot be told.
     Unavailable,
@@ -75,12 +86,19 @@ impl<W> Cache<W> {
         Cache { known: Aging::default(), unknown: Aging::default(), asked: HashMap::default(), names_max }
     }
 
-    /// What is known of `name` at `now`; outer none: the database has to be asked; inner none: nobody is called so.
-    pub fn find(&self, name: &[u8], now: UnixTime) -> Option<Option<Stored>> {
-        if let Some((name, key)) = self.known.get(name, now, KNOWN_SECS) {
-            return Some(Some(Stored { name: Arc::clone(name), key: Arc::clone(key) }));
+    /// What is known of `name` at `now`; none: the database has to be asked.
+    pub fn find(&self, name: &[u8], now: UnixTime) -> Option<Remembered> {
+        if let Some((name, entry)) = self.known.get(name, now, KNOWN_SECS) {
+            let user = Stored { name: Arc::clone(name), key: Arc::clone(&entry.value) };
+            return Some(Remembered { user: Some(user), renewable: entry.is_renewable(now) });
         }
-        self.unknown.get(name, now, UNKNOWN_SECS).map(|_| None)
+        let (_, entry) = self.unknown.get(name, now, UNKNOWN_SECS)?;
+        Some(Remembered { user: None, renewable: entry.is_renewable(now) })
+    }
+
+    /// The same; none as well: it may be asked for again.
+    pub fn find_recent(&self, name: &[u8], now: UnixTime) -> Option<Remembered> {
+        self.find(name, now).filter(|found| !found.renewable)
     }
 
     /// Has `waiting` told what becomes of the question for `name`. Gives the name if the question is to be asked: nobody
@@ -108,10 +126,7 @@ impl<W> Cache<W> {
                 self.keep_unknown(name, asked);
                 Told::Unknown
             }
-            Outcome::Failed => match self.known.whenever(name) {
-                Some((name, key)) => Told::Known(Stored { name: Arc::clone(name), key: Arc::clone(key) }),
-                None => Told::Unavailable,
-            },
+            Outcome::Failed => self.keep_as_it_was(name, asked),
         };
         (waiting, told)
     }
@@ -154,6 +169,16 @@ impl<W> Cache<W> {
         Stored { name, key }
     }
 
+    /// What was known stays known, and is not asked for again at once.
+    fn keep_as_it_was(&mut self, name: &[u8], asked: UnixTime) -> Told {
+        self.known.note_asked(name, asked);
+        self.unknown.note_asked(name, asked);
+        if let Some((name, entry)) = self.known.names.get_key_value(name) {
+            return Told::Known(Stored { name: Arc::clone(name), key: Arc::clone(&entry.value) });
+        }
+        self.unknown.get(name, asked, UNKNOWN_SECS).map_or(Told::Unavailable, |_| Told::Unknown)
+    }
+
     fn keep_unknown(&mut self, name: &[u8], asked: UnixTime) {
         self.unknown.remove(name);
         self.unknown.remove_older(asked, UNKNOWN_SECS);
@@ -181,7 +206,15 @@ struct Aging<V> {
 struct Entry<V> {
     place: u64,
     since: UnixTime,
+    /// When it was asked for last, in vain perhaps.
+    asked: UnixTime,
     value: V,
+}
+
+impl<V> Entry<V> {
+    fn is_renewable(&self, now: UnixTime) -> bool {
+        !is_within(self.asked, now, RECENT_SECS)
+    }
 }
 
 impl<V> Default for Aging<V> {
@@ -191,19 +224,20 @@ impl<V> Default for Aging<V> {
 }
 
 impl<V> Aging<V> {
-    fn get(&self, name: &[u8], now: UnixTime, secs: u64) -> Option<(&Arc<[u8]>, &V)> {
-        let (name, entry) = self.names.get_key_value(name)?;
-        is_within(entry.since, now, secs).then_some((name, &entry.value))
+    fn get(&self, name: &[u8], now: UnixTime, secs: u64) -> Option<(&Arc<[u8]>, &Entry<V>)> {
+        self.names.get_key_value(name).filter(|(_, entry)| is_within(entry.since, now, secs))
     }
 
-    fn whenever(&self, name: &[u8]) -> Option<(&Arc<[u8]>, &V)> {
-        self.names.get_key_value(name).map(|(name, entry)| (name, &entry.value))
+    fn note_asked(&mut self, name: &[u8], asked: UnixTime) {
+        if let Some(entry) = self.names.get_mut(name) {
+            entry.asked = asked;
+        }
     }
 
     /// Adds a name that is not there.
     fn insert(&mut self, name: Arc<[u8]>, value: V, since: UnixTime) {
         self.order.insert(self.next, Arc::clone(&name));
-        self.names.insert(name, Entry { place: self.next, since, value });
+        self.names.insert(name, Entry { place: self.next, since, asked: since, value });
         self.next += 1;
     }
 
@@ -227,6 +261,6 @@ impl<V> Aging<V> {
     }
 
     fn age(&mut self) {
-        self.names.values_mut().for_each(|entry| entry.since = UnixTime(0));
+        self.names.values_mut().for_each(|entry| (entry.since, entry.asked) = (UnixTime(0), UnixTime(0)));
     }
 }

@@ -28,6 +28,10 @@ impl UserStore for CurrentUsers {
         self.0.load().find(name, now)
     }
 
+    fn find_again(&self, name: &[u8], now: UnixTime) -> Option<Found> {
+        self.0.load().find_again(name, now)
+    }
+
     fn fetch(&self, name: Box<[u8]>, now: UnixTime, reply: Reply) {
         self.0.load().fetch(name, now, reply);
     }

@@ -8,7 +8,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
-use super::cache::{Cache, NAMES_MAX, Outcome, Stored, Told};
+use super::cache::{Cache, NAMES_MAX, Outcome, Remembered, Told};
 use super::counts::{Counts, count};
 use super::keeper::Keeper;
 use super::reply::{Found, Reply};
@@ -115,8 +115,16 @@ impl Database {
     }
 
     /// What is known of a user at once.
-    pub(super) fn find(&self, name: &[u8], now: UnixTime) -> Option<Option<Stored>> {
-        let found = self.cache().find(name, now);
+    pub(super) fn find(&self, name: &[u8], now: UnixTime) -> Option<Remembered> {
+        self.counted(self.cache().find(name, now))
+    }
+
+    /// The same, if it is too new to be asked for again.
+    pub(super) fn find_recent(&self, name: &[u8], now: UnixTime) -> Option<Remembered> {
+        self.counted(self.cache().find_recent(name, now))
+    }
+
+    fn counted(&self, found: Option<Remembered>) -> Option<Remembered> {
         if found.is_some() {
             count(&self.counts.hits);
         }
@@ -131,8 +139,16 @@ impl Database {
         reply: Reply,
         tell: impl FnOnce(Told) -> Found + Send + 'static,
     ) {
+        let mut cache = self.cache();
+        // Another worker may have had the answer since this one looked.
+        if let Some(recent) = cache.find_recent(name, now) {
+            drop(cache);
+            return reply.send(tell(recent.user.map_or(Told::Unknown, Told::Known)));
+        }
         let waiting = Waiting { reply, tell: Box::new(tell) };
-        let Some(name) = self.cache().wait(name, waiting, now) else { return };
+        let name = cache.wait(name, waiting, now);
+        drop(cache);
+        let Some(name) = name else { return };
         let question = Question { name, wanted: self.wanted(), asked: now };
         if let Err(unasked) = self.questions.try_send(question) {
             self.answer(&unasked.into_inner(), Outcome::Failed);

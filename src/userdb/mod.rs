@@ -31,10 +31,16 @@ use crate::config::{Auth, AuthMode, User, UserSecret};
 use crate::turn::io::UserRecord;
 use crate::turn::time::UnixTime;
 
-/// Where users are found. Workers call it between two packets, so neither call may wait for anything.
+/// Where users are found. Workers call it between two packets, so no call may wait for anything.
 pub trait UserStore: std::fmt::Debug + Send + Sync {
     /// What is known of `name` at once; none: it has to be fetched.
     fn find(&self, name: &[u8], now: UnixTime) -> Option<Found>;
+
+    /// The same after a password was wrong by a record that is [renewable](UserRecord::renewable); none: there may be
+    /// something newer, which has to be fetched.
+    fn find_again(&self, name: &[u8], now: UnixTime) -> Option<Found> {
+        self.find(name, now)
+    }
 
     /// Has `name` looked up elsewhere. A reply that is dropped says that it could not be looked up. Each must be sent or
     /// dropped within some seconds, whatever becomes of the store: a worker waits for a bounded number of them.
@@ -121,6 +127,7 @@ impl Users {
                     keys: keys.clone(),
                     quota: Arc::clone(name),
                     usable: true,
+                    renewable: false,
                 };
                 Some(self.statics.get_key_value(name).map_or_else(|| self.nobody(), known))
             }
@@ -140,7 +147,7 @@ impl Users {
 
     /// What is tried for a static name that nobody has.
     fn nobody(&self) -> UserRecord {
-        UserRecord { keys: self.nobodys_keys.clone(), quota: Arc::from([]), usable: false }
+        UserRecord { keys: self.nobodys_keys.clone(), quota: Arc::from([]), usable: false, renewable: false }
     }
 
     /// A name that is no time-limited one, or whose time is over, costs what a good one costs. Any of our secrets, or of
@@ -152,6 +159,7 @@ impl Users {
             keys: self.secrets.iter().map(String::as_bytes).chain(further).map(key).collect(),
             quota: timed.map_or(name, |timed| timed.user).into(),
             usable: timed.is_some_and(|timed| timed.is_valid(now.0, self.timestamp_ahead_secs_max)),
+            renewable: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cache::{Stored, Told};
+use super::cache::{Remembered, Stored, Told};
 use super::database::Database;
 use super::{Found, Reply, UserStore, Users};
 use crate::auth::LongTermKey;
@@ -26,15 +26,11 @@ impl StoredUsers {
 
 impl UserStore for StoredUsers {
     fn find(&self, name: &[u8], now: UnixTime) -> Option<Found> {
-        match self.configured.mode {
-            AuthMode::LongTerm if self.configured.has(name) => self.configured.find(name, now),
-            AuthMode::LongTerm => {
-                let stored = self.database.find(name, now)?;
-                Some(Found::Known(Some(record(&self.configured, stored))))
-            }
-            AuthMode::SharedSecret => Some(self.timed(name, now)),
-            AuthMode::StunOnly | AuthMode::Anonymous => self.configured.find(name, now),
-        }
+        self.find_by(Database::find, name, now)
+    }
+
+    fn find_again(&self, name: &[u8], now: UnixTime) -> Option<Found> {
+        self.find_by(Database::find_recent, name, now)
     }
 
     fn fetch(&self, name: Box<[u8]>, now: UnixTime, reply: Reply) {
@@ -48,6 +44,23 @@ impl UserStore for StoredUsers {
 }
 
 impl StoredUsers {
+    fn find_by(
+        &self,
+        remembered: fn(&Database, &[u8], UnixTime) -> Option<Remembered>,
+        name: &[u8],
+        now: UnixTime,
+    ) -> Option<Found> {
+        match self.configured.mode {
+            AuthMode::LongTerm if self.configured.has(name) => self.configured.find(name, now),
+            AuthMode::LongTerm => {
+                let Remembered { user, renewable } = remembered(&self.database, name, now)?;
+                Some(Found::Known(Some(UserRecord { renewable, ..record(&self.configured, user) })))
+            }
+            AuthMode::SharedSecret => Some(self.timed(name, now)),
+            AuthMode::StunOnly | AuthMode::Anonymous => self.configured.find(name, now),
+        }
+    }
+
     /// A time-limited name, by the secrets of both. Without any, and without having seen the database's, nothing can be
     /// said.
     fn timed(&self, name: &[u8], now: UnixTime) -> Found {
@@ -60,9 +73,9 @@ impl StoredUsers {
     }
 }
 
-/// A user of the database, or nobody, with as many keys as anybody has: time must not tell.
+/// A user of the database as it says now, or nobody, with as many keys as anybody has: time must not tell.
 fn record(configured: &Users, stored: Option<Stored>) -> UserRecord {
     let Some(Stored { name, key }) = stored else { return configured.nobody() };
     let keys: Vec<Arc<LongTermKey>> = vec![key; configured.keys_each()];
-    UserRecord { keys, quota: name, usable: true }
+    UserRecord { keys, quota: name, usable: true, renewable: false }
 }

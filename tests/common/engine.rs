@@ -59,6 +59,12 @@ impl Inner {
     /// Does what a core asks until it asks nothing more.
     pub(super) fn drain(&mut self, worker: usize) {
         while let Some(output) = self.workers[worker].poll_output() {
+            if let Output::LookUpUser(look_up) = &output
+                && let Some(answer) = self.memory.as_ref().and_then(|memory| memory.recall(look_up, self.now.wall))
+            {
+                self.workers[worker].handle_answer(self.now, answer);
+                continue;
+            }
             let pace = match output {
                 Output::LookUpUser(_) => {
                     self.lookup_count += 1;
@@ -77,7 +83,11 @@ impl Inner {
 
     fn fail(&mut self, worker: usize, output: &Output) {
         let Output::LookUpUser(look_up) = output else { panic!("only look-ups fail: {output:?}") };
-        self.workers[worker].handle_answer(self.now, Answer::LookUpFailed { request: look_up.request });
+        let answer = match &mut self.memory {
+            Some(memory) => memory.fail(look_up, self.now.wall),
+            None => Answer::LookUpFailed { request: look_up.request },
+        };
+        self.workers[worker].handle_answer(self.now, answer);
     }
 
     pub(super) fn answer(&mut self, worker: usize, output: Output) {
@@ -88,7 +98,10 @@ impl Inner {
             Output::Release(token) => return self.release(token),
             Output::LookUpUser(look_up) => {
                 let record = self.users.look_up(&look_up.name, self.now.wall);
-                Answer::User { request: look_up.request, record }
+                match &mut self.memory {
+                    Some(memory) => memory.learn(&look_up, record, self.now.wall),
+                    None => Answer::User { request: look_up.request, record },
+                }
             }
             Output::OpenRelay(open) => self.open(worker, &open),
             Output::Claim(claim) => self.claim(worker, claim),

@@ -5,6 +5,7 @@
 //! `setup.rs` says what kind of server it is.
 #![allow(dead_code, unused_imports, reason = "each suite uses the part that concerns it")]
 
+mod cache;
 mod client;
 mod engine;
 mod net;

@@ -21,6 +21,7 @@ use turnserver::turn::{
     Snapshot, Verdict,
 };
 
+use super::cache::Memory;
 use super::client::TestClient;
 use super::engine::{Pace, Packet, Reserved, Socket};
 use super::peer::TestPeer;
@@ -45,13 +46,15 @@ pub(crate) struct Inner {
     /// Streams that were closed as their clients guess passwords.
     closed: Vec<FiveTuple>,
     pub(super) users: Users,
+    /// None: every look-up goes to the database.
+    pub(super) memory: Option<Memory>,
     pub(super) rng: ChaCha12Rng,
     pub(super) lookups: Pace,
     pub(super) openings: Pace,
     pub(super) held: Vec<(usize, Output)>,
     pub(super) events: Vec<Event>,
     pub(super) drops: Vec<DropReason>,
-    /// How many look-ups were asked for.
+    /// How many look-ups the database was asked for.
     pub(super) lookup_count: usize,
     seed: u8,
     client_mail: HashMap<FiveTuple, VecDeque<Vec<u8>>>,
@@ -83,6 +86,7 @@ impl World {
             budgets: Budgets::new(limits, || [1, 2, 3, 4]),
             closed: Vec::new(),
             users: setup.users,
+            memory: setup.remembers.then(Memory::new),
             rng: ChaCha12Rng::from_seed([setup.seed ^ 0x55; 32]),
             lookups: Pace::Prompt,
             openings: Pace::Prompt,
@@ -207,7 +211,7 @@ impl World {
         std::mem::take(&mut self.inner().drops)
     }
 
-    /// How many user look-ups were asked for since the last call.
+    /// How many user look-ups were asked of the database since the last call.
     pub(crate) fn lookups(&self) -> usize {
         std::mem::take(&mut self.inner().lookup_count)
     }

@@ -58,6 +58,7 @@ pub(crate) struct Setup {
     pub(super) workers: usize,
     pub(super) relays: Vec<IpAddr>,
     pub(super) users: Users,
+    pub(super) remembers: bool,
     pub(super) service_ports: Vec<u16>,
     pub(super) now: Now,
     pub(super) seed: u8,
@@ -88,6 +89,7 @@ impl Setup {
             workers: 1,
             relays: vec![ip(RELAY_V4), ip(RELAY_V6)],
             users: Users::of(&[ALICE, BOB]),
+            remembers: false,
             service_ports: vec![3478, 5349, 9641],
             now: NOW,
             seed: 7,
@@ -113,6 +115,12 @@ impl Setup {
         self.config.auth.mode = AuthMode::SharedSecret;
         self.config.auth.secrets = secrets.iter().map(ToString::to_string).collect();
         self.users = Users::of_secrets(&self.config.auth);
+        self
+    }
+
+    /// What was looked up is remembered, as the server remembers what a database said.
+    pub(crate) fn remembering(mut self) -> Setup {
+        self.remembers = true;
         self
     }
 

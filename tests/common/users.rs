@@ -55,7 +55,7 @@ impl Users {
         match self {
             Users::Named(table) => {
                 let key = LongTermKey::derive(name, REALM.as_bytes(), table.get(name)?);
-                Some(UserRecord { keys: vec![Arc::new(key)], quota: name.into(), usable: true })
+                Some(UserRecord { keys: vec![Arc::new(key)], quota: name.into(), usable: true, renewable: false })
             }
             Users::Timed { secrets, separator, ahead_secs_max } => {
                 let timed = TimedName::parse(name, *separator)?;
@@ -64,6 +64,7 @@ impl Users {
                     keys: secrets.iter().map(key).collect(),
                     quota: timed.user.into(),
                     usable: timed.is_valid(now.0, *ahead_secs_max),
+                    renewable: false,
                 })
             }
         }

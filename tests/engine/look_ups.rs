@@ -45,7 +45,7 @@ impl Sluggish {
 /// Everybody's password is `secret`.
 pub(crate) fn known(name: &[u8]) -> Found {
     let key = Arc::new(LongTermKey::derive(name, b"r", b"secret"));
-    Found::Known(Some(UserRecord { keys: vec![key], quota: name.into(), usable: true }))
+    Found::Known(Some(UserRecord { keys: vec![key], quota: name.into(), usable: true, renewable: false }))
 }
 
 fn start() -> (Engine, Arc<Sluggish>, SocketAddr) {

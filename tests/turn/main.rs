@@ -4,6 +4,7 @@
 mod allocate;
 mod auth_challenge;
 mod auth_failures;
+mod auth_renewal;
 mod auth_rest;
 mod auth_users;
 mod auth_vectors;

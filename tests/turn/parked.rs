@@ -84,15 +84,23 @@ impl Stage {
 
     /// Answers a look-up and gives the code the client hears; none: it hears nothing.
     fn answer(&mut self, now: Now, request: RequestId) -> Option<u16> {
-        let key = LongTermKey::derive(b"alice", REALM.as_bytes(), b"wonderland-7");
-        let record = UserRecord { keys: vec![Arc::new(key)], quota: Arc::from(*b"alice"), usable: true };
-        self.server.handle_answer(now, Answer::User { request, record: Some(record) });
+        self.hear(now, Answer::User { request, record: Some(alice(false)) })
+    }
+
+    /// Takes an answer of the world.
+    fn hear(&mut self, now: Now, answer: Answer) -> Option<u16> {
+        self.server.handle_answer(now, answer);
         let outputs: Vec<Output> = std::iter::from_fn(|| self.server.poll_output()).collect();
         outputs.iter().find_map(|output| match output {
             Output::Transmit(transmit) => Some(code_of(&transmit.bytes)),
             _ => None,
         })
     }
+}
+
+fn alice(renewable: bool) -> UserRecord {
+    let key = LongTermKey::derive(b"alice", REALM.as_bytes(), b"wonderland-7");
+    UserRecord { keys: vec![Arc::new(key)], quota: Arc::from(*b"alice"), usable: true, renewable }
 }
 
 /// An Allocate of alice's, signed with a password; what is signed is wrong for every other transaction id as well.
@@ -193,4 +201,36 @@ fn a_core_that_begins_anew_knows_nothing_of_former_questions() {
     let own = stage.ask(at(1)).expect("there is room");
     assert_eq!(stage.answer(at(2), former), None, "nobody waits for it");
     assert_eq!(stage.answer(at(2), own), Some(401));
+}
+
+/// A store may say again and again that it knows something newer.
+#[test]
+fn no_request_asks_more_than_once_again() {
+    let endings: [fn(RequestId) -> Answer; 3] = [
+        |request| Answer::User { request, record: Some(alice(true)) },
+        |request| Answer::User { request, record: None },
+        |request| Answer::LookUpFailed { request },
+    ];
+    for ending in endings {
+        let mut stage = Stage::new();
+        let first = stage.ask(at(0)).expect("there is room");
+        stage.server.handle_answer(at(0), Answer::User { request: first, record: Some(alice(true)) });
+        let Some(Output::LookUpUser(second)) = stage.server.poll_output() else { panic!("another look-up") };
+        assert_eq!((second.again, &*second.name, stage.server.parked()), (true, &b"alice"[..], 1));
+        assert_eq!(stage.server.poll_output(), None, "no answer yet");
+        assert_eq!(stage.hear(at(SECOND), ending(second.request)), Some(401));
+        assert_eq!((stage.server.parked(), stage.server.poll_timeout()), (0, None));
+        assert_eq!(stage.answer(at(SECOND), first), None, "that question is over");
+    }
+}
+
+#[test]
+fn a_request_that_waits_once_more_ends_as_any_other() {
+    let mut stage = Stage::new();
+    let first = stage.ask(at(0)).expect("there is room");
+    let waits = stage.hear(at(SECOND), Answer::User { request: first, record: Some(alice(true)) });
+    let end = SECOND * (1 + u64::from(PARKED_SECS));
+    assert_eq!((waits, stage.server.poll_timeout()), (None, Some(Mono(end))));
+    stage.server.handle_timeout(at(end));
+    assert_eq!((stage.server.parked(), stage.server.poll_timeout(), stage.server.poll_output()), (0, None, None));
 }

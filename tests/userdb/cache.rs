@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use turnserver::auth::LongTermKey;
 use turnserver::turn::time::UnixTime;
-use turnserver::userdb::cache::{Cache, KNOWN_SECS, Outcome, Told, UNKNOWN_SECS};
+use turnserver::userdb::cache::{Cache, KNOWN_SECS, Outcome, RECENT_SECS, Told, UNKNOWN_SECS};
 
 const START: u64 = 1_700_000_000;
 
@@ -26,7 +26,7 @@ fn learn(cache: &mut Cache<u32>, name: &[u8], outcome: Outcome, now: UnixTime) -
 
 /// The first byte of the key somebody is known by; inner none: nobody has the name.
 fn found(cache: &Cache<u32>, name: &[u8], now: UnixTime) -> Option<Option<u8>> {
-    cache.find(name, now).map(|found| found.map(|stored| stored.key.raw()[0]))
+    cache.find(name, now).map(|found| found.user.map(|stored| stored.key.raw()[0]))
 }
 
 #[test]
@@ -156,4 +156,24 @@ fn aging_asks_again_and_forgets_no_user() {
     assert!(matches!(learn(&mut cache, b"alice", Outcome::Failed, at(1)), Told::Known(_)));
     cache.clear();
     assert!(matches!(learn(&mut cache, b"alice", Outcome::Failed, at(1)), Told::Unavailable));
+}
+
+/// A wrong password is reason to ask again for whoever is named, once a second.
+#[test]
+fn what_is_a_second_old_may_be_asked_for_again() {
+    let mut cache = Cache::new(10);
+    let renewable =
+        |cache: &Cache<u32>, name: &[u8], secs| cache.find(name, at(secs)).expect("it is remembered").renewable;
+    for (name, outcome, other) in [(b"alice", key(1), key(2)), (b"nobod", Outcome::Unknown, Outcome::Unknown)] {
+        learn(&mut cache, name, outcome, at(0));
+        assert_eq!((renewable(&cache, name, 0), renewable(&cache, name, 1), RECENT_SECS), (false, true, 1));
+        assert!(cache.find_recent(name, at(0)).is_some() && cache.find_recent(name, at(1)).is_none());
+        learn(&mut cache, name, other, at(2));
+        assert_eq!((renewable(&cache, name, 2), renewable(&cache, name, 3)), (false, true));
+        // In vain: it is as old as it was, and is left alone for a second all the same.
+        assert!(!matches!(learn(&mut cache, name, Outcome::Failed, at(4)), Told::Unavailable));
+        assert_eq!((renewable(&cache, name, 4), renewable(&cache, name, 5)), (false, true));
+    }
+    assert_eq!((found(&cache, b"alice", at(5)), found(&cache, b"nobod", at(6))), (Some(Some(2)), Some(None)));
+    assert_eq!((found(&cache, b"alice", at(62)), found(&cache, b"nobod", at(7))), (None, None));
 }

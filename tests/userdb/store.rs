@@ -114,6 +114,34 @@ fn key_in(file: &Turndb, name: &str) -> String {
     file.ask(&format!("SELECT hmackey FROM turnusers_lt WHERE name = '{name}'")).remove(0)
 }
 
+/// Who is wrong by what is remembered may be right by what the database says now, a second later.
+#[test]
+fn a_changed_password_is_read_a_second_later() {
+    let file = Turndb::new();
+    file.add_user(ALICE);
+    let running = Running::start(&file, "user = [\"carol:configured-77\"]");
+    let key = |found| hex::encode(record(found).keys[0].raw());
+    let [old, nobody] = [ALICE.0, BOB.0].map(|name| key(running.find(name, NOW)));
+    file.add_user((ALICE.0, "another-99"));
+    file.add_user(BOB);
+    let next = UnixTime(NOW.0 + 1);
+    for (name, known) in [(ALICE.0, old), (BOB.0, nobody)] {
+        let at = |now| record(running.users.find(name.as_bytes(), now).expect("it is remembered"));
+        assert_eq!((at(NOW).renewable, at(next).renewable, at(next).usable), (false, true, name == ALICE.0), "{name}");
+        let again = |now| running.users.find_again(name.as_bytes(), now);
+        assert_eq!((again(NOW).map(key), again(next).map(key)), (Some(known), None), "{name}");
+        let asked = running.database.counts().look_ups();
+        let found = fetch(&running.users, name, next).recv_timeout(ANSWER_MAX).expect("an answer");
+        assert_eq!((record(found.clone()).renewable, key(found)), (false, key_in(&file, name)), "{name}");
+        // Whoever had to ask as well finds the answer, and asks nothing.
+        let late = fetch(&running.users, name, next).try_recv().expect("it is told at once");
+        assert_eq!((key(late), again(next).map(key)), (key_in(&file, name), Some(key_in(&file, name))), "{name}");
+        assert_eq!(running.database.counts().look_ups(), asked + 1, "{name}");
+    }
+    let configured = running.users.find_again(b"carol", next).expect("she is known at once");
+    assert!(!record(configured.clone()).renewable && usable(configured));
+}
+
 /// Time must not tell who is there: each key is an HMAC, and who has more makes everybody have as many.
 #[test]
 fn nobody_has_as_many_keys_as_anybody() {

@@ -33,6 +33,21 @@ fn a_user_who_is_added_is_let_in_within_seconds() {
     poll_until("Bob is known", || (allocate(&server, BOB) == 0).then_some(()));
 }
 
+/// The cache keeps users for a minute, which is more than this waits.
+#[test]
+fn a_changed_password_is_good_with_the_next_try() {
+    let file = Turndb::new();
+    file.add_user(ALICE);
+    let server = start(&file);
+    assert_eq!(allocate(&server, ALICE), 0);
+    let mut live = Client::udp(server.addr).with_user(ALICE.0, ALICE.1);
+    assert_eq!(live.allocate().code(), 0);
+    file.add_user((ALICE.0, "another-99"));
+    poll_until("the new one is good", || (allocate(&server, (ALICE.0, "another-99")) == 0).then_some(()));
+    assert_eq!(allocate(&server, ALICE), 401, "the old one is good no more");
+    assert_eq!(live.refresh(600).code(), 0, "a call goes on for a while");
+}
+
 /// SIGHUP is for the impatient: whoever was known is asked for again.
 #[test]
 fn a_reload_takes_changed_and_deleted_users_over_at_once() {

@@ -48,8 +48,12 @@ pub(super) fn auth_031_unknown_users_look_like_wrong_passwords() {
 fn takes_the_same_time() {
     let whole = Arc::new(LongTermKey::derive(b"alice", b"example.org", b"another one"));
     let of_md5 = Arc::new(LongTermKey::from_raw([7; 16]));
-    let record =
-        |key: &Arc<LongTermKey>| UserRecord { keys: vec![Arc::clone(key)], quota: Arc::from(*b"alice"), usable: true };
+    let record = |key: &Arc<LongTermKey>| UserRecord {
+        keys: vec![Arc::clone(key)],
+        quota: Arc::from(*b"alice"),
+        usable: true,
+        renewable: false,
+    };
     for draft in [Draft::allocate(), Draft::allocate().by_sha256()] {
         let scheme = draft.scheme;
         let mut core = Core::new();

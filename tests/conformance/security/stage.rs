@@ -110,7 +110,12 @@ impl Stage {
             late: None,
             clients: clients.map(client),
             opening: 0,
-            alice: UserRecord { keys: vec![Arc::new(key)], quota: ALICE.name.as_bytes().into(), usable: true },
+            alice: UserRecord {
+                keys: vec![Arc::new(key)],
+                quota: ALICE.name.as_bytes().into(),
+                usable: true,
+                renewable: false,
+            },
             rules,
             tally: Tally::default(),
         }

@@ -37,7 +37,8 @@ impl UserStore for Backend {
         }
         let user = &Target::get().user;
         let key = LongTermKey::derive(user.name.as_bytes(), b"example.org", user.password.as_bytes());
-        let record = UserRecord { keys: vec![Arc::new(key)], quota: name.clone().into(), usable: true };
+        let record =
+            UserRecord { keys: vec![Arc::new(key)], quota: name.clone().into(), usable: true, renewable: false };
         reply.send(Found::Known((*name == *user.name.as_bytes()).then_some(record)));
     }
 }
