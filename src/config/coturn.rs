@@ -2,7 +2,8 @@
 //!
 //! A name alone is an option without a value. There are quotes around a whole value, and nothing else: no escapes, no
 //! comments behind values, no lists. The last of several values counts, those of lists add up. What coturn passes over
-//! is passed over here, with a warning; but a number that is none, which coturn takes for 0, is an error.
+//! is passed over here, with a warning, and so is what stands behind a number and a space, `#` or `;`. But a number that
+//! is none (`many`, `100k`), of which coturn takes the digits it begins with or 0, is an error.
 //!
 //! Of what coturn takes and this server cannot do, that is told with a warning without which clients are served as they
 //! were, or more safely; and that is an error by which clients would be let in that were kept out, or kept out that were
@@ -93,15 +94,25 @@ impl Line<'_> {
         }
         let (name, value) = split(line);
         let place = self.place(&text[..start]);
-        self.doubt(line, &line[value.clone()], &place, reading);
-        let Some(option) = options::find(name) else {
+        let found = options::find(name);
+        if number(found, unquoted(&line[value.clone()])).is_none() {
+            self.doubt(line, &line[value.clone()], &place, reading);
+        }
+        let Some(option) = found else {
             return reading.warnings.push(unknown(&place, name));
         };
         let place = match value.is_empty() {
             true => place,
             false => self.place(&text[..start + value.start]),
         };
-        let value = value_of(option, unquoted(&line[value]), &place, reading);
+        let value = unquoted(&line[value]);
+        let value = match number(Some(option), value) {
+            Some(digits) => {
+                reading.warnings.push(more_than_a_number(option, digits, &place));
+                digits
+            }
+            None => value_of(option, value, &place, reading),
+        };
         reading.settings.push(Setting { option, value: Value::Untyped(value.to_owned()), place });
     }
 
@@ -162,6 +173,31 @@ fn unquoted(value: &str) -> &str {
 fn has_comment(value: &str) -> bool {
     !value.starts_with('"') && (value.contains(" #") || value.contains("\t#"))
         || value.starts_with('"') && value.rsplit('"').next().is_some_and(|rest| rest.trim_start().starts_with('#'))
+}
+
+/// The digits of a number behind which something stands of which coturn takes no notice.
+fn number<'a>(option: Option<&Definition>, value: &'a str) -> Option<&'a str> {
+    option.filter(|option| matches!(option.kind, Kind::Integer { .. }))?;
+    let (digits, rest) = value.split_at(value.find(|c: char| !c.is_ascii_digit())?);
+    let is_apart = rest.starts_with(|c| is_space(c) || c == '#' || c == ';');
+    (is_apart && !digits.is_empty()).then_some(digits)
+}
+
+fn more_than_a_number(option: &Definition, digits: &str, place: &Place) -> Warning {
+    let message = format!("{}: what stands behind {digits} is passed over", option.name);
+    Warning::new(place, message).hint("a comment stands on a line of its own")
+}
+
+/// A setting of the command line as coturn reads it, and what is doubtful about it.
+pub(super) fn of_command_line(setting: &Setting) -> (Setting, Option<Warning>) {
+    if let Value::Untyped(text) = &setting.value
+        && let Some(digits) = number(Some(setting.option), text)
+    {
+        let warning = more_than_a_number(setting.option, digits, &setting.place);
+        let value = Value::Untyped(digits.to_owned());
+        return (Setting { option: setting.option, value, place: setting.place.clone() }, Some(warning));
+    }
+    (setting.clone(), None)
 }
 
 /// What coturn makes of a value: of a boolean it looks at the first character at most.

@@ -172,8 +172,11 @@ pub fn judge(serve: &Serve, sources: &Sources) -> Judged {
 
 fn finish(file: Reading, environment: Reading, serve: &Serve, path: Option<(PathBuf, Dialect)>) -> Judged {
     let profile = choose_profile(&file.settings, &environment.settings, &serve.settings, path.as_ref());
-    let settings: Vec<Setting> =
-        [&file.settings, &environment.settings, &serve.settings].into_iter().flatten().cloned().collect();
+    let (words, doubts): (Vec<Setting>, Vec<Option<Warning>>) = match profile {
+        Profile::Coturn => serve.settings.iter().map(coturn::of_command_line).unzip(),
+        Profile::Default | Profile::Hardened => (serve.settings.clone(), Vec::new()),
+    };
+    let settings: Vec<Setting> = [file.settings, environment.settings, words].concat();
     let (mut raw, refused) = Raw::new(profile, &settings);
     raw.broken.extend(file.unread.iter().chain(&environment.unread));
     let unfounded = file.problems.iter().any(|problem| matches!(problem.place, Place::WholeFile(_)));
@@ -184,7 +187,12 @@ fn finish(file: Reading, environment: Reading, serve: &Serve, path: Option<(Path
         problems.append(&mut found.problems);
     }
     problems.sort_by_key(|problem| position(&problem.place));
-    let mut warnings = [file.warnings, environment.warnings, serve.warnings.clone(), found.warnings].concat();
+    let doubts = doubts.into_iter().flatten().collect();
+    let mut warnings = [file.warnings, environment.warnings, serve.warnings.clone(), doubts].concat();
+    // Nor is what it leaves doubtful.
+    if !unfounded {
+        warnings.append(&mut found.warnings);
+    }
     warnings.sort_by_key(|warning| position(&warning.place));
     let config = problems.is_empty().then_some(config);
     Judged { settings, profile, config, problems, warnings, file: path }

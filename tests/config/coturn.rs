@@ -83,6 +83,41 @@ fn what_is_hardly_meant_is_told() {
     assert_eq!(config("realm=x;\nno-auth").auth.realm, "x;");
 }
 
+/// As coturn reads them: the digits count, and nothing behind a space, a `#` or a `;`.
+#[test]
+fn a_number_may_have_something_behind_it() {
+    for value in ["3479 # mine", "3479;", "3479#mine", "3479 ; mine", "3479\tmine", "\"3479 # mine\""] {
+        let text = format!("no-auth\nlistening-port={value}\n");
+        assert_eq!(config(&text).listen.port, 3479, "{value}");
+        let told = warnings(load(&text));
+        assert_eq!(count(&told, "listening-port: what stands behind 3479 is passed over"), 1, "{value}: {told}");
+        assert_eq!(count(&told, "t.conf:2:"), 1, "{value}: {told}");
+    }
+    for value in ["100k", "k", "# many", ";", "-", "1.5"] {
+        let text = problems(load(&format!("no-auth\nlistening-port=3479\nmin-port=x{value}\nmax-port={value}\n")));
+        assert_eq!(count(&text, "expected a number"), 2, "{value}: {text}");
+    }
+    let line = |words: &[&str]| {
+        let words = words.iter().map(std::ffi::OsString::from);
+        let Ok(turnserver::config::Command::Serve(serve)) = turnserver::config::parse_command_line(words) else {
+            panic!("a command line")
+        };
+        judge(&serve, &Sources::default())
+    };
+    let judged = line(&["-z", "--listening-port=3479;"]);
+    assert_eq!(judged.config.expect("coturn's profile").listen.port, 3479);
+    assert!(judged.warnings.iter().any(|warning| warning.to_string().contains("behind 3479 is passed over")));
+    assert!(line(&["-z", "--listening-port=3479;", "--profile=default"]).config.is_none(), "no other profile");
+}
+
+#[test]
+fn of_a_file_that_is_missing_nothing_else_is_told() {
+    let judged = judge(&serve("-c /nonexistent/turnserver.conf"), &Sources::default());
+    let text: Vec<String> = judged.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(text, ["/nonexistent/turnserver.conf: there is no such file"]);
+    assert_eq!(judged.warnings, []);
+}
+
 #[test]
 fn bytes_that_are_no_text_are_an_error_where_they_would_count() {
     let load = |text: &[u8]| load_text(text, Path::new("t.conf"));
