@@ -38,7 +38,7 @@ impl Journal {
             Event::Refused { code: ErrorCode::TRY_ALTERNATE, .. } => self.write_redirected(now, event),
             Event::Refused { .. } => self.write_refused(now, event),
             Event::NewPeersLimited { path, user, .. } => {
-                let ration = self.shared.rations.refusals(&path.tuple, !user.is_empty());
+                let ration = self.shared.rations.refusals(&path.tuple, !user.is_empty(), None);
                 if let Some(suppressed) = ration.take(path.tuple.client.ip(), now.mono) {
                     warn!(
                         transport = %path.tuple.transport.name(),
@@ -104,7 +104,7 @@ impl Journal {
         }
         // A name is told only behind a nonce of ours, except that the nameless have an empty one.
         let is_named = user.as_ref().is_some_and(|user| !user.is_empty());
-        let ration = self.shared.rations.refusals(tuple, is_named);
+        let ration = self.shared.rations.refusals(tuple, is_named, *why);
         if let Some(suppressed) = ration.take(tuple.client.ip(), now.mono) {
             warn!(
                 transport = %tuple.transport.name(),

@@ -1,6 +1,7 @@
 //! How many lines of each kind clients may provoke, over all workers.
 
 use crate::config::Rate;
+use crate::turn::AuthFailure;
 use crate::turn::address::FiveTuple;
 use crate::turn::budget::Refill;
 use crate::turn::ration::{Ration, SharedRation, SourceRation};
@@ -16,9 +17,12 @@ const FAULTS: Rate = Rate { per_sec: 1, burst: 10 };
 /// What may be written.
 #[derive(Debug)]
 pub(super) struct Rations {
-    /// Refusals of who showed that answers reach its address.
+    /// Refusals of who showed that answers reach its address, and has no password that is right: the log is where such
+    /// are counted and shut out, so that nothing else takes of it.
+    guesses: SharedRation,
+    /// Other refusals of who showed that.
     proven: SharedRation,
-    /// Of whoever wrote a source address over UDP: apart, so that strangers do not hide who guesses passwords.
+    /// Of whoever wrote a source address over UDP: apart, so that strangers hide nobody.
     forgeable: SharedRation,
     /// Of clients sent elsewhere, who may be as many as there are clients.
     pub(super) redirected: SharedRation,
@@ -36,8 +40,9 @@ impl Rations {
     /// hundred lines.
     pub(super) fn new(mut keys: impl FnMut() -> [u64; 4]) -> Rations {
         Rations {
-            proven: SharedRation::new(Refill::per_minute(30, 30), keys()),
-            forgeable: SharedRation::new(Refill::per_minute(12, 20), keys()),
+            guesses: SharedRation::new(Refill::per_minute(18, 30), keys()),
+            proven: SharedRation::new(Refill::per_minute(6, 12), keys()),
+            forgeable: SharedRation::new(Refill::per_minute(8, 20), keys()),
             redirected: SharedRation::new(Refill::per_minute(30, 30), keys()),
             bindings: SharedRation::new(Refill::per_minute(60, 30), keys()),
             created: SourceRation::new(SESSIONS, keys()),
@@ -47,11 +52,13 @@ impl Rations {
         }
     }
 
-    /// Refusals of a client, which are told apart by whether it can have forged its address.
-    pub(super) fn refusals(&self, tuple: &FiveTuple, is_named: bool) -> &SharedRation {
-        match is_named || tuple.transport.is_stream() {
-            true => &self.proven,
-            false => &self.forgeable,
+    /// Refusals of a client, which are told apart by whether it can have forged its address, and whether it guesses. A
+    /// name that is over is no guess: programs go on with it by the thousand.
+    pub(super) fn refusals(&self, tuple: &FiveTuple, is_named: bool, why: Option<AuthFailure>) -> &SharedRation {
+        match why {
+            _ if !is_named && !tuple.transport.is_stream() => &self.forgeable,
+            Some(AuthFailure::WrongPassword | AuthFailure::UnknownUser) => &self.guesses,
+            _ => &self.proven,
         }
     }
 

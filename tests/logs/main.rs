@@ -4,6 +4,7 @@
 mod disk;
 mod files;
 mod flood;
+mod guessing;
 mod hidden;
 mod hostile;
 mod journal;
