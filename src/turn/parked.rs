@@ -83,6 +83,11 @@ impl ParkedRequests {
         self.next = former.next;
     }
 
+    /// Whether a request of this client waits under this transaction id.
+    pub(super) fn holds(&self, client: FiveTuple, id: TransactionId) -> bool {
+        self.keys.contains(&(client, id))
+    }
+
     /// A request that waits.
     pub(super) fn get(&self, id: RequestId) -> Option<&Parked> {
         self.requests.get(&id).map(|(_, parked)| parked)

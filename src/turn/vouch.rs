@@ -51,7 +51,9 @@ impl Server {
         // The password may have changed; but wrong ones must not become a load on the user database.
         let is_theirs = allocation.owner.key.is_some() && *allocation.owner.user == *claimed.user;
         if is_theirs && now.mono < allocation.key_reread_at {
-            return Known::IsNot;
+            // The one that was let ask may be this one, sent once more.
+            let waits = self.parked.holds(request.path.tuple, request.message.id());
+            return if waits { Known::LookUp } else { Known::IsNot };
         }
         if is_theirs {
             allocation.key_reread_at = now.mono + KEY_REREAD;

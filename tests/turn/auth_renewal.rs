@@ -179,3 +179,23 @@ fn a_request_that_waits_once_more_is_answered_once() {
     assert_eq!(codes, [vec![200], vec![401]]);
     assert_eq!((world.parked(), world.auth_failures()), (0, vec![(AuthFailure::WrongPassword, 1)]));
 }
+
+// RFC 8489 section 6.2.1: the client sends again after 500 ms; that is no further guess.
+#[test]
+fn a_retransmission_on_a_live_allocation_waits_with_its_request() {
+    let world = remembering();
+    let client = world.client();
+    client.allocate().expect("an allocation");
+    changed_a_second_ago(&world);
+    world.look_ups(Pace::Held);
+    let changed = relogged(&world, &client, "a-new-one");
+    let request = changed.request(Method::REFRESH);
+    for _ in 0..2 {
+        assert_eq!((request.once(), changed.replies(request.transaction())), (None, vec![]));
+        world.advance_by(Duration::from_millis(500));
+    }
+    assert_eq!((world.parked(), world.lookups()), (1, 1));
+    world.answer_held();
+    let [reply] = changed.replies(request.transaction()).try_into().expect("one answer");
+    assert_eq!((reply.code(), reply.is_signed_by(&changed.key())), (200, true));
+}

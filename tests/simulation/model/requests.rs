@@ -124,10 +124,11 @@ impl Model {
                 return self.serve_owner(clock, who, view, age, caller, busy);
             }
             let held = self.held.get_mut(&who).expect("it is there");
-            if clock.mono < held.reread_at {
+            if clock.mono >= held.reread_at {
+                held.reread_at = clock.mono + SECOND;
+            } else if !self.wait_keys.contains(&(who, view.id)) {
                 return self.refuse_guess(who, view, user);
             }
-            held.reread_at = clock.mono + SECOND;
         }
         self.wait_for_user(clock, who, view, busy)
     }
