@@ -22,6 +22,8 @@ pub(crate) enum Pace {
     Held,
     /// At once, but users cannot be looked up.
     Failing,
+    /// At once, but too many look-ups wait already.
+    Full,
 }
 
 /// A datagram that reached a peer.
@@ -76,7 +78,7 @@ impl Inner {
             match pace {
                 Pace::Prompt => self.answer(worker, output),
                 Pace::Held => self.held.push((worker, output)),
-                Pace::Failing => self.fail(worker, &output),
+                Pace::Failing | Pace::Full => self.fail(worker, &output),
             }
         }
     }
@@ -84,8 +86,8 @@ impl Inner {
     fn fail(&mut self, worker: usize, output: &Output) {
         let Output::LookUpUser(look_up) = output else { panic!("only look-ups fail: {output:?}") };
         let answer = match &mut self.memory {
-            Some(memory) => memory.fail(look_up, self.now.wall),
-            None => Answer::LookUpFailed { request: look_up.request },
+            Some(memory) if self.lookups == Pace::Failing => memory.fail(look_up, self.now.wall),
+            _ => Answer::LookUpFailed { request: look_up.request },
         };
         self.workers[worker].handle_answer(self.now, answer);
     }

@@ -138,7 +138,7 @@ fn a_live_allocation_asks_once_for_a_wrong_password() {
 // An allocation's key is the older one: it vouches for nobody whom something newer refused.
 #[test]
 fn an_older_key_vouches_for_nobody_whom_the_database_refused() {
-    for pace in [Pace::Prompt, Pace::Failing, Pace::Held] {
+    for pace in [Pace::Prompt, Pace::Failing, Pace::Full, Pace::Held] {
         let world = remembering();
         let client = world.client();
         client.allocate().expect("an allocation");
