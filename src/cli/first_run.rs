@@ -6,19 +6,20 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::json;
 
 use crate::auth::rest;
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Config, LogTarget};
 use crate::turn::time::UnixTime;
 use crate::udp::ListenAddresses;
 
 /// How long the shown credential is valid.
 const CREDENTIAL_SECS: u64 = 24 * 60 * 60;
 
-/// Prints addresses and credentials on standard output. Not under systemd, whose journal keeps what is printed, and never
-/// through the logger.
+/// Prints addresses on standard output, and credentials when that is a terminal: whatever else it is may be kept, and read
+/// by others. Nothing among the lines of a log, nor under systemd, whose journal keeps what is printed.
 pub(super) fn print(config: &Config, addresses: &ListenAddresses, has_tls: bool, now: UnixTime) -> io::Result<()> {
     let is_service = ["INVOCATION_ID", "JOURNAL_STREAM"].iter().any(|name| std::env::var_os(name).is_some());
     let mut out = io::stdout().lock();
-    if is_service && !out.is_terminal() {
+    let is_terminal = out.is_terminal();
+    if config.log.target == LogTarget::Output || (is_service && !is_terminal) {
         return Ok(());
     }
     let listen = &config.listen;
@@ -33,7 +34,7 @@ pub(super) fn print(config: &Config, addresses: &ListenAddresses, has_tls: bool,
             }
         }
     }
-    if let (AuthMode::SharedSecret, Some(secret)) = (config.auth.mode, config.auth.secrets.first()) {
+    if let (true, AuthMode::SharedSecret, Some(secret)) = (is_terminal, config.auth.mode, config.auth.secrets.first()) {
         let expires = now.0 + CREDENTIAL_SECS;
         let servers = ice_servers(config, addresses, has_tls, secret, expires);
         writeln!(out, "iceServers with a credential that is valid for a day:")?;

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use turnserver::auth::{LongTermKey, rest};
+use turnserver::clock;
 use turnserver::stun::Method;
 
 use crate::packets::{challenge, forged, nameless};
@@ -117,10 +119,23 @@ fn shared_secrets_and_what_they_make_are_hidden() {
     let secrets = secrets.and("the secret of nonces", NONCE_SECRET.as_bytes());
     let own = format!("static-auth-secret = [\"{SECRET}\"]\nnonce-secret = \"{NONCE_SECRET}\"");
     let file = format!("realm = \"r\"\n{own}\nrelay-ip = [\"127.0.0.1\"]\n");
-    let (launch, metrics) = with_metrics(Launch::new(&["-V"]));
-    let server = launch.with_file(&file).start();
-    assert_eq!(Client::udp(server.addr).with_timed_name(&name, SECRET).allocate().code(), 0);
-    assert_all_hidden(server, metrics, secrets);
+    let on_output = |format: &str| Launch::new(&["-V", "--log-file=stdout", format]).logging_on_output();
+    for launch in [Launch::new(&["-V"]), on_output("--log-format=text"), on_output("--log-format=json")] {
+        let (launch, metrics) = with_metrics(launch);
+        let begin = clock::now().wall.0;
+        let server = launch.with_file(&file).start();
+        let secrets = with_printed(secrets.clone(), begin..=clock::now().wall.0);
+        assert_eq!(Client::udp(server.addr).with_timed_name(&name, SECRET).allocate().code(), 0);
+        assert_all_hidden(server, metrics, secrets);
+    }
+}
+
+/// What a server that started in these seconds shows at a terminal, for a person to paste.
+fn with_printed(secrets: Secrets, started: RangeInclusive<u64>) -> Secrets {
+    started.fold(secrets, |secrets, at| {
+        let password = rest::password(SECRET.as_bytes(), format!("{}:example", at + 24 * 60 * 60).as_bytes());
+        secrets.and("the password that is shown at a terminal", password.as_bytes())
+    })
 }
 
 /// Words that are wrong beside a secret, and secrets where they do not belong.

@@ -67,10 +67,13 @@ fn play(server: &Server, names: &[Vec<u8>]) -> usize {
     told
 }
 
-fn start(args: &[&str]) -> Server {
+fn launch(args: &[&str]) -> Launch {
     let secret = format!("--static-auth-secret={SECRET}");
-    let launch = Launch::new(&["--realm=r", &secret, "--allow-loopback-peers", "--new-peers-per-minute=1"]).and(args);
-    launch.start()
+    Launch::new(&["--realm=r", &secret, "--allow-loopback-peers", "--new-peers-per-minute=1"]).and(args)
+}
+
+fn start(args: &[&str]) -> Server {
+    launch(args).start()
 }
 
 /// A line without what stands in quotes; a backslash takes its quote for text.
@@ -107,7 +110,20 @@ fn in_text_every_name_stays_in_its_quotes_on_one_line() {
 
 #[test]
 fn in_json_every_line_is_a_flat_object_with_the_name_in_its_place() {
-    let mut server = start(&["-V", "--log-format=json"]);
+    assert_flat_objects(start(&["-V", "--log-format=json"]));
+}
+
+/// What is printed for a person must not stand among the lines.
+#[test]
+fn on_standard_output_nothing_but_records_is_written() {
+    let launch = |args: &[&str]| launch(args).and(&["-V", "--log-file=stdout"]).logging_on_output();
+    assert_flat_objects(launch(&["--log-format=json"]).start());
+    let mut server = launch(&[]).start();
+    assert!(server.terminate().success());
+    server.log.whole().lines().for_each(assert_record);
+}
+
+fn assert_flat_objects(mut server: Server) {
     let names = names();
     play(&server, &names);
     assert!(server.terminate().success());

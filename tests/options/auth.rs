@@ -36,7 +36,7 @@ pub(crate) fn challenges_name_the_realm() {
 }
 
 pub(crate) fn a_secret_file_is_made_once_and_its_credentials_work() {
-    let server = Launch::new(&["--secret-file=made.secret", "--realm=r.example"]).start();
+    let server = Launch::new(&["--secret-file=made.secret", "--realm=r.example"]).at_terminal().start();
     // A relative path lies in the state directory.
     let path = server.dir().join("made.secret");
     let mode = fs::metadata(&path).expect("the file was made").permissions().mode();
@@ -55,7 +55,7 @@ pub(crate) fn a_secret_file_is_made_once_and_its_credentials_work() {
     assert_eq!(fs::read_to_string(&path).expect("text"), format!("{SECRET}\n"), "a secret that is there stays");
 }
 
-/// What is printed for a person to paste is a credential that is let in.
+/// What is printed at a terminal, for a person to paste, is a credential that is let in.
 fn printed_credential_works(server: &Server) {
     let line = server.out.find(&["[", "username"]).expect("the iceServers are printed");
     let servers: serde_json::Value = serde_json::from_str(&line).expect("JSON");

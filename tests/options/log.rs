@@ -101,10 +101,10 @@ pub(crate) fn what_goes_to_the_file_stays_off_the_console() {
     assert_eq!(file.log.whole(), "");
     let alone = start(&["--no-stdout-log"]);
     assert!(alone.log.find(&["WARN", "--no-stdout-log", "the log goes to the console"]).is_some());
-    let mut output = super::launch(&["-l", "-"]).silent().start();
-    assert!(output.out.find(&["INFO", "listening"]).is_some());
+    let mut output = super::launch(&["-l", "-"]).logging_on_output().start();
+    assert!(output.log.find(&["INFO", "listening"]).is_some());
     assert!(output.terminate().success());
-    assert_eq!(output.log.whole(), "");
+    assert_eq!(output.out.whole(), "");
 }
 
 /// A server that finds this socket as its `/dev/log`.

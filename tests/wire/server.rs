@@ -1,12 +1,13 @@
 //! The server as a process: started on loopback with a directory of its own, ended when the test ends.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 use super::log::Log;
@@ -24,8 +25,20 @@ pub(crate) struct Launch {
     ports: Option<(u16, u16)>,
     file_alone: bool,
     is_silent: bool,
+    output: Output,
     before: Option<String>,
     environment: Vec<(&'static str, OsString)>,
+}
+
+/// What standard output is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// A pipe, to which the server prints.
+    Printed,
+    /// A pipe that gets the log, and standard error what is printed, which is nothing.
+    Log,
+    /// A terminal.
+    Terminal,
 }
 
 /// A server that runs, and is killed when this value goes.
@@ -66,6 +79,7 @@ impl Launch {
             ports: None,
             file_alone: false,
             is_silent: false,
+            output: Output::Printed,
             before: None,
             environment: Vec::new(),
         }
@@ -92,6 +106,18 @@ impl Launch {
     /// Logs elsewhere than on standard error.
     pub(crate) fn silent(mut self) -> Launch {
         self.is_silent = true;
+        self
+    }
+
+    /// Was told to log on standard output.
+    pub(crate) fn logging_on_output(mut self) -> Launch {
+        self.output = Output::Log;
+        self
+    }
+
+    /// Prints to a terminal.
+    pub(crate) fn at_terminal(mut self) -> Launch {
+        self.output = Output::Terminal;
         self
     }
 
@@ -173,9 +199,17 @@ impl Launch {
     fn try_start(self) -> Result<Server, Box<Ended>> {
         let told = self.ports.is_none().then(|| free_ports(2));
         let (port, tls_port) = told.map(|port| (port, port + 1)).or(self.ports).expect("one of the two");
-        let mut child = self.command(told).spawn().expect("the built server can be started");
+        let mut command = self.command(told);
+        let terminal = (self.output == Output::Terminal).then(|| terminal(&mut command));
+        let mut child = command.spawn().expect("the built server can be started");
+        // Its end of the terminal goes, so that the other one ends with the server.
+        drop(command);
         let log = Log::of(child.stderr.take().expect("stderr is piped"));
-        let out = Log::of(child.stdout.take().expect("stdout is piped"));
+        let out = match terminal {
+            Some(terminal) => Log::of(terminal),
+            None => Log::of(child.stdout.take().expect("stdout is piped")),
+        };
+        let (log, out) = if self.output == Output::Log { (out, log) } else { (log, out) };
         let ip: IpAddr = self.ips.first().unwrap_or(&"127.0.0.1").parse().expect("an address");
         let (addr, tls_addr) = (SocketAddr::new(ip, port), SocketAddr::new(ip, tls_port));
         let server = Server { child, launch: self, addr, tls_addr, log, out };
@@ -228,6 +262,15 @@ impl Launch {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
+}
+
+/// Gives a command a terminal for its standard output, and says what is shown there.
+fn terminal(command: &mut Command) -> File {
+    let shown = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("the kernel has terminals");
+    grantpt(&shown).and_then(|()| unlockpt(&shown)).expect("it is ours");
+    let name = ptsname(&shown, Vec::new()).expect("it has a name").into_string().expect("a path of ASCII");
+    command.stdout(File::options().read(true).write(true).open(name).expect("it is ours"));
+    File::from(shown)
 }
 
 impl Server {
