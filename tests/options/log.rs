@@ -144,7 +144,7 @@ pub(crate) fn the_systems_log_takes_records() {
     let record = record_of(&socket, "allocation created");
     // LOG_USER, informational.
     assert!(
-        record.starts_with("<14>") && record.contains(&format!(" turnserver[{}]:  INFO ", server.pid())),
+        record.starts_with(&format!("<14>turnserver[{}]: allocation created allocation=", server.pid())),
         "{record}"
     );
     assert!(!record.contains('\n'), "{record:?}");

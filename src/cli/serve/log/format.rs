@@ -5,9 +5,8 @@
 //! turns the direction of writing comes through.
 
 use std::fmt::{self, Debug, Write};
-use std::sync::Arc;
 
-use syslog::{Formatter3164, LogFormat as SyslogRecord, Severity};
+use syslog::Severity;
 use time::{OffsetDateTime, UtcOffset};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -15,6 +14,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::syslog::Header;
 use crate::clock;
 use crate::config::{self, LogFormat, Timestamps};
 use crate::turn::time::Mono;
@@ -36,8 +36,8 @@ pub(super) enum Lead {
     None,
     /// `<6>`, from which the journal of systemd knows the level; it knows the time.
     Journal,
-    /// RFC 3164: priority, time and the program's name.
-    Syslog(Arc<Formatter3164>),
+    /// Priority and the program's name, from which the system's log knows the level; it knows the time.
+    Syslog(Header),
 }
 
 impl Style {
@@ -78,11 +78,9 @@ impl Style {
                 write!(out, "<{}>", severity(level) as u8)?;
                 self.write_record(out, level, visit)?;
             }
-            Lead::Syslog(formatter) => {
-                let (mut record, mut led) = (String::new(), Vec::new());
-                self.write_record(&mut record, level, visit)?;
-                formatter.format(&mut led, severity(level), record).map_err(|_| fmt::Error)?;
-                out.write_str(&String::from_utf8_lossy(&led))?;
+            Lead::Syslog(header) => {
+                header.write(out, severity(level))?;
+                self.write_record(out, level, visit)?;
             }
         }
         out.write_char('\n')
@@ -95,9 +93,11 @@ impl Style {
                     self.write_time(out)?;
                     out.write_char(' ')?;
                 }
-                let colour = if self.is_coloured { colour(level) } else { "" };
-                let end = if colour.is_empty() { "" } else { "\x1b[0m" };
-                write!(out, "{colour}{:>5}{end}", level.as_str())?;
+                if !matches!(self.lead, Lead::Syslog(_)) {
+                    let colour = if self.is_coloured { colour(level) } else { "" };
+                    let end = if colour.is_empty() { "" } else { "\x1b[0m" };
+                    write!(out, "{colour}{:>5}{end} ", level.as_str())?;
+                }
             }
             LogFormat::Json => {
                 out.write_str("{\"timestamp\":\"")?;
@@ -105,7 +105,7 @@ impl Style {
                 write!(out, "\",\"level\":\"{level}\"")?;
             }
         }
-        let mut record = Record { out, format: self.format, result: Ok(()) };
+        let mut record = Record { out, format: self.format, is_first: self.format == LogFormat::Text, result: Ok(()) };
         visit(&mut record);
         record.result?;
         match self.format {
@@ -140,6 +140,8 @@ where
 struct Record<'a> {
     out: &'a mut dyn Write,
     format: LogFormat,
+    /// Nothing stands before it but what ends with a space.
+    is_first: bool,
     result: fmt::Result,
 }
 
@@ -150,9 +152,10 @@ impl Record<'_> {
         if self.result.is_err() || name.starts_with("log.") {
             return;
         }
+        let space = if std::mem::take(&mut self.is_first) { "" } else { " " };
         let named = match (self.format, name) {
-            (LogFormat::Text, "message") => self.out.write_char(' '),
-            (LogFormat::Text, name) => write!(self.out, " {name}="),
+            (LogFormat::Text, "message") => self.out.write_str(space),
+            (LogFormat::Text, name) => write!(self.out, "{space}{name}="),
             (LogFormat::Json, name) => write!(self.out, ",\"{name}\":"),
         };
         self.result = named.and_then(|()| value(self.out, self.format));

@@ -92,12 +92,16 @@ fn the_journal_and_the_systems_log_are_told_the_level_and_know_the_time() {
     });
     assert_eq!(journal, "<3>ERROR one\n<4> WARN two\n<6> INFO three\n<7>DEBUG four\n");
     let facility = crate::config::SyslogFacility(crate::config::Facility::LOG_LOCAL3);
-    let lead = Lead::Syslog(Arc::new(super::super::syslog::formatter(facility)));
-    let system = logged(Style::plain(LogFormat::Json).led_by(lead), || tracing::warn!(text = HOSTILE, "two"));
-    assert_harmless(&system);
+    let styled = |format| Style::plain(format).led_by(Lead::Syslog(Header::new(facility)));
     // RFC 3164 section 4.1.1: 19 * 8 + 4.
-    let (head, record) = system.split_once(": ").expect("a head");
-    assert!(head.starts_with("<156>") && head.ends_with(&format!(" turnserver[{}]", std::process::id())), "{system}");
+    let head = format!("<156>turnserver[{}]: ", std::process::id());
+    let text = logged(styled(LogFormat::Text), || tracing::warn!(number = 7, "two"));
+    assert_eq!(text, format!("{head}two number=7\n"), "its reader adds the time and knows the level");
+    let nameless = logged(styled(LogFormat::Text), || tracing::warn!(number = 7));
+    assert_eq!(nameless, format!("{head}number=7\n"));
+    let json = logged(styled(LogFormat::Json), || tracing::warn!(text = HOSTILE, "two"));
+    assert_harmless(&json);
+    let record = json.strip_prefix(&head).expect("a head");
     assert!(serde_json::from_str::<serde_json::Value>(record).is_ok(), "{record}");
 }
 

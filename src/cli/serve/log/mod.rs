@@ -72,7 +72,7 @@ pub(super) fn start(log: &config::Log) -> Result<Log> {
         LogTarget::Syslog(facility) => {
             let system = SystemLog::new(syslog::SOCKET.into());
             shortfall = system.shortfall();
-            add(style.clone().led_by(Lead::Syslog(Arc::new(syslog::formatter(*facility)))), Box::new(system));
+            add(style.clone().led_by(Lead::Syslog(syslog::Header::new(*facility))), Box::new(system));
             false
         }
         LogTarget::File { path, daily, required } => match LogFile::open(path, *daily) {

@@ -1,11 +1,12 @@
 //! The system's log: one datagram per record to `/dev/log`, which may be missing, full, or made anew at any time.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use syslog::Formatter3164;
+use syslog::Severity;
 
 use crate::clock;
 use crate::config::SyslogFacility;
@@ -18,10 +19,23 @@ const SEND_MAX: Duration = Duration::from_secs(1);
 /// How long a socket that is not there is not looked for again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How records are written for it.
-pub(super) fn formatter(facility: SyslogFacility) -> Formatter3164 {
-    let (process, pid) = (env!("CARGO_PKG_NAME").to_owned(), std::process::id());
-    Formatter3164 { facility: facility.0, hostname: None, process, pid }
+/// What stands before every record: who it is from, and its priority (RFC 3164 section 4.1). No time: RFC 3164's has no
+/// zone, and whoever takes a record without one puts its own there (section 4.3.2).
+#[derive(Clone, Copy)]
+pub(super) struct Header {
+    facility: SyslogFacility,
+    pid: u32,
+}
+
+impl Header {
+    pub(super) fn new(facility: SyslogFacility) -> Header {
+        Header { facility, pid: std::process::id() }
+    }
+
+    pub(super) fn write(self, out: &mut dyn fmt::Write, severity: Severity) -> fmt::Result {
+        let priority = self.facility.0 as u8 | severity as u8;
+        write!(out, "<{priority}>{}[{}]: ", env!("CARGO_PKG_NAME"), self.pid)
+    }
 }
 
 /// A way to the system's log.
