@@ -27,7 +27,7 @@ use rustls::pki_types::ServerName;
 use crate::auth::rest;
 use crate::{clock, rng};
 use client::{Allocation, Client};
-use credentials::Credentials;
+use credentials::{Credentials, shared_secret};
 use failure::Failure;
 use relay::{Datagrams, End};
 use report::{Facts, Failed, Report, Side, Step, millis};
@@ -45,7 +45,7 @@ pub fn command() -> Command {
         .about("Test a STUN or TURN server as a client")
         .after_help(
             "Exit status: 0 when everything came back, 1 otherwise. A password or secret on the command line can be \
-             seen by other users of this machine while the probe runs.",
+             seen by other users of this machine while the probe runs; -W @FILE shows them none.",
         )
         .arg(
             Arg::new("uri")
@@ -56,7 +56,10 @@ pub fn command() -> Command {
         )
         .arg(text('u', "user", "NAME").requires("credential").help("User name; with -W the part behind the timestamp"))
         .arg(text('w', "password", "PASSWORD").requires("user").help("The user's password"))
-        .arg(text('W', "secret", "SECRET").help("Shared secret of TURN REST: makes a credential of ten minutes itself"))
+        .arg(text('W', "secret", "SECRET|@FILE").help(
+            "Shared secret of TURN REST: makes a credential of ten minutes itself. Behind @ stands a file that holds it, \
+             as one must that begins with @",
+        ))
         .group(ArgGroup::new("credential").args(["password", "secret"]))
         .arg(
             number('n', "count", "COUNT", "10")
@@ -163,7 +166,7 @@ impl Probe {
         let number = |name| matches.get_one::<u64>(name).copied().unwrap_or_default();
         Ok(Probe {
             uri,
-            credentials: credentials(matches),
+            credentials: credentials(matches)?,
             count: matches.get_one("count").copied().unwrap_or_default(),
             length: usize::try_from(number("length"))?,
             timeout: Duration::from_secs(number("timeout")),
@@ -313,15 +316,17 @@ fn trust(matches: &ArgMatches) -> Trust<'_> {
 }
 
 /// The credentials named, or made from the secret.
-fn credentials(matches: &ArgMatches) -> Option<Credentials> {
+fn credentials(matches: &ArgMatches) -> anyhow::Result<Option<Credentials>> {
     let text = |name| matches.get_one::<String>(name).cloned();
     if let Some(secret) = text("secret") {
+        let secret = shared_secret(&secret)?;
         let user = text("user").unwrap_or_else(|| "probe".to_owned());
         let username = format!("{}:{user}", clock::now().wall.0 + SECRET_SECS);
         let password = rest::password(secret.as_bytes(), username.as_bytes());
-        return Some(Credentials { username, password });
+        return Ok(Some(Credentials { username, password }));
     }
-    Some(Credentials { username: text("user")?, password: text("password")? })
+    let named = text("user").zip(text("password"));
+    Ok(named.map(|(username, password)| Credentials { username, password }))
 }
 
 #[cfg(test)]
@@ -348,7 +353,7 @@ mod tests {
     fn credentials_come_in_pairs() {
         let taken = |arguments: &[&str]| {
             let matches = matches(&[&["turn:192.0.2.1"], arguments].concat()).ok()?;
-            credentials(&matches).map(|credentials| (credentials.username, credentials.password))
+            credentials(&matches).ok()?.map(|credentials| (credentials.username, credentials.password))
         };
         assert_eq!(taken(&["-u", "user", "-w", "pass"]), Some(("user".to_owned(), "pass".to_owned())));
         for wrong in [&["-u", "user"][..], &["-w", "pass"], &["-u", "user", "-w", "pass", "-W", "secret"]] {
@@ -360,13 +365,28 @@ mod tests {
     fn a_secret_makes_a_credential_of_ten_minutes() {
         for (user, arguments) in [("probe", &["-W", "north"][..]), ("fred", &["-W", "north", "-u", "fred"])] {
             let matches = matches(&[&["turn:192.0.2.1"], arguments].concat()).expect("arguments");
-            let made = credentials(&matches).expect("credentials");
+            let made = credentials(&matches).expect("a secret").expect("credentials");
             let (expiry, name) = made.username.split_once(':').expect("a timestamp and a name");
             let left = expiry.parse::<u64>().expect("seconds").saturating_sub(clock::now().wall.0);
             assert!((SECRET_SECS - 5..=SECRET_SECS).contains(&left));
             assert_eq!(name, user);
             assert_eq!(made.password, rest::password(b"north", made.username.as_bytes()));
         }
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let given = format!("@{}", file.path().display());
+        let made = || credentials(&matches(&["turn:192.0.2.1", "-W", &given]).expect("arguments"));
+        let problem = |made: anyhow::Result<_>| made.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(problem(made()).contains("holds no secret"));
+        // The end of the line is no part of it, an @ is.
+        std::fs::write(file.path(), "@north\n").expect("our own file");
+        let credentials = made().expect("a secret").expect("credentials");
+        assert_eq!(credentials.password, rest::password(b"@north", credentials.username.as_bytes()));
+        file.close().expect("our own file");
+        assert!(problem(made()).contains("cannot read the secret from "));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Long-term credentials (RFC 8489 section 9.2): from a challenge to the attributes of the next request.
 
+use anyhow::{Context, ensure};
 use stun_rs::attributes::stun::nonce_cookie::StunSecurityFeatures;
 use stun_rs::attributes::stun::{
     MessageIntegrity, MessageIntegritySha256, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, UserHash, UserName,
@@ -13,6 +14,16 @@ use super::failure::Failure;
 pub(super) struct Credentials {
     pub(super) username: String,
     pub(super) password: String,
+}
+
+/// A shared secret as it was given: itself, or behind an @ the file that holds it, which nobody else sees in the list of
+/// processes.
+pub(super) fn shared_secret(given: &str) -> anyhow::Result<String> {
+    let Some(path) = given.strip_prefix('@') else { return Ok(given.to_owned()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the secret from {path}"))?;
+    let secret = text.trim();
+    ensure!(!secret.is_empty(), "{path} holds no secret");
+    Ok(secret.to_owned())
 }
 
 /// What a challenge said, and the key made from it.
