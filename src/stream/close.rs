@@ -83,6 +83,28 @@ impl CloseReason {
         use CloseReason::{BadMessage, ClientEnded, Guessing, Idle, Server, SlowFirstMessage, SlowMessage};
         matches!(self, ClientEnded | Server | Guessing | Idle | SlowFirstMessage | SlowMessage | BadMessage)
     }
+
+    /// The name used in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            CloseReason::ClientEnded => "client_ended",
+            CloseReason::Io => "io",
+            CloseReason::Garbage => "garbage",
+            CloseReason::NotServed => "not_served",
+            CloseReason::BadMessage => "bad_message",
+            CloseReason::BadHandshake => "bad_handshake",
+            CloseReason::BadRecord => "bad_record",
+            CloseReason::Busy => "busy",
+            CloseReason::SlowHandshake => "slow_handshake",
+            CloseReason::SlowFirstMessage => "slow_first_message",
+            CloseReason::SlowMessage => "slow_message",
+            CloseReason::Idle => "idle",
+            CloseReason::Stuck => "stuck",
+            CloseReason::Overfull => "overfull",
+            CloseReason::Guessing => "guessing",
+            CloseReason::Server => "server",
+        }
+    }
 }
 
 /// Counts of one worker's streams since its start.

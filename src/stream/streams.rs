@@ -278,7 +278,7 @@ impl Streams {
             && let Some(suppressed) = self.shared.endings.take(now)
         {
             let transport = connection.transport().map_or("unknown", Transport::name);
-            debug!(client = %connection.client, server = %connection.server, transport, %reason, suppressed, "connection closed");
+            debug!(client = %connection.client, server = %connection.server, transport, reason = %reason.name(), suppressed, "connection closed");
         }
     }
 

@@ -27,6 +27,20 @@ impl Method {
     pub const CREATE_PERMISSION: Method = Method(0x008);
     /// ChannelBind (RFC 8656).
     pub const CHANNEL_BIND: Method = Method(0x009);
+
+    /// The name used in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Method::BINDING => "binding",
+            Method::ALLOCATE => "allocate",
+            Method::REFRESH => "refresh",
+            Method::SEND => "send",
+            Method::DATA => "data",
+            Method::CREATE_PERMISSION => "create_permission",
+            Method::CHANNEL_BIND => "channel_bind",
+            Method(_) => "other",
+        }
+    }
 }
 
 impl fmt::Debug for Method {

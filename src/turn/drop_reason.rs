@@ -64,4 +64,28 @@ impl DropReason {
         DropReason::Busy,
         DropReason::Bandwidth,
     ];
+
+    /// The name used in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            DropReason::Parked => "parked",
+            DropReason::NotStun => "not_stun",
+            DropReason::Malformed => "malformed",
+            DropReason::Fingerprint => "fingerprint",
+            DropReason::OwnListener => "own_listener",
+            DropReason::Unexpected => "unexpected",
+            DropReason::StunOnly => "stun_only",
+            DropReason::NoStun => "no_stun",
+            DropReason::NoAllocation => "no_allocation",
+            DropReason::NoChannel => "no_channel",
+            DropReason::NoPermission => "no_permission",
+            DropReason::Incomplete => "incomplete",
+            DropReason::Family => "family",
+            DropReason::Forbidden => "forbidden",
+            DropReason::TooLarge => "too_large",
+            DropReason::UnknownAttribute => "unknown_attribute",
+            DropReason::Busy => "busy",
+            DropReason::Bandwidth => "bandwidth",
+        }
+    }
 }

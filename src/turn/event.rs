@@ -134,6 +134,17 @@ impl EndReason {
     /// Every reason, in the order of their numbers.
     pub const ALL: [EndReason; 5] =
         [EndReason::Expired, EndReason::Deleted, EndReason::Disconnected, EndReason::Stopped, EndReason::Fault];
+
+    /// The name used in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            EndReason::Expired => "expired",
+            EndReason::Deleted => "deleted",
+            EndReason::Disconnected => "disconnected",
+            EndReason::Stopped => "stopped",
+            EndReason::Fault => "fault",
+        }
+    }
 }
 
 /// Packets and bytes of payload relayed for one allocation.

@@ -89,6 +89,14 @@ pub enum Side {
 impl Side {
     /// Both.
     pub const ALL: [Side; 2] = [Side::Client, Side::Peer];
+
+    /// The name used in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Client => "client",
+            Side::Peer => "peer",
+        }
+    }
 }
 
 /// A leg of the way that relayed data takes.
@@ -108,6 +116,16 @@ pub enum Leg {
 impl Leg {
     /// Every leg.
     pub const ALL: [Leg; 4] = [Leg::ClientToServer, Leg::ServerToPeer, Leg::PeerToServer, Leg::ServerToClient];
+
+    /// The name used in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Leg::ClientToServer => "client_to_server",
+            Leg::ServerToPeer => "server_to_peer",
+            Leg::PeerToServer => "peer_to_server",
+            Leg::ServerToClient => "server_to_client",
+        }
+    }
 }
 
 impl Counters {
@@ -229,21 +247,21 @@ impl Counters {
     }
 
     /// Names and counts of what is not zero, of several workers together.
-    pub(super) fn sum<'a>(workers: impl Iterator<Item = &'a Counters> + Clone) -> Vec<(String, u64)> {
+    pub(super) fn sum<'a>(workers: impl Iterator<Item = &'a Counters> + Clone) -> Vec<(&'static str, u64)> {
         let sum = |of: &dyn Fn(&Counters) -> u64| -> u64 { workers.clone().map(of).sum() };
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let dropped = DropReason::ALL.into_iter().filter(|reason| *reason != DropReason::Parked);
         let dropped = dropped.map(|reason| {
             let count = sum(&|worker| worker.dropped.iter().map(|side| read(&side[reason as usize])).sum());
-            (format!("{reason:?}"), count)
+            (reason.name(), count)
         });
         let others = [
-            ("Unaffordable".to_owned(), sum(&|worker| read(&worker.unaffordable))),
-            ("Guesses".to_owned(), sum(&|worker| read(&worker.guesses))),
-            ("NewPeersLimited".to_owned(), sum(&|worker| read(&worker.new_peers_limited))),
-            ("Unsent".to_owned(), sum(&|worker| read(&worker.unsent))),
-            ("Faults".to_owned(), sum(&|worker| read(&worker.faults))),
-            ("BreakOffs".to_owned(), sum(&|worker| read(&worker.break_offs))),
+            ("unaffordable", sum(&|worker| read(&worker.unaffordable))),
+            ("guesses", sum(&|worker| read(&worker.guesses))),
+            ("new_peers_limited", sum(&|worker| read(&worker.new_peers_limited))),
+            ("unsent", sum(&|worker| read(&worker.unsent))),
+            ("faults", sum(&|worker| read(&worker.faults))),
+            ("break_offs", sum(&|worker| read(&worker.break_offs))),
         ];
         dropped.chain(others).filter(|(_, count)| *count > 0).collect()
     }

@@ -8,11 +8,11 @@ use crate::stun::Method;
 
 /// The methods that are counted by name.
 pub const METHODS: [(Method, &str); 5] = [
-    (Method::BINDING, "binding"),
-    (Method::ALLOCATE, "allocate"),
-    (Method::REFRESH, "refresh"),
-    (Method::CREATE_PERMISSION, "create_permission"),
-    (Method::CHANNEL_BIND, "channel_bind"),
+    (Method::BINDING, Method::BINDING.name()),
+    (Method::ALLOCATE, Method::ALLOCATE.name()),
+    (Method::REFRESH, Method::REFRESH.name()),
+    (Method::CREATE_PERMISSION, Method::CREATE_PERMISSION.name()),
+    (Method::CHANNEL_BIND, Method::CHANNEL_BIND.name()),
 ];
 
 /// The error codes that are counted each; 0 is success. Any other counts as the last one.

@@ -212,7 +212,7 @@ fn t08_a_running_server_answers_twenty_guesses_a_minute() {
     stream.send_bytes(&guesses);
     assert!(stream.is_closed());
     assert!(server.terminate().success());
-    assert!(server.log.whole().contains("dropped reason=\"Guesses\""));
+    assert!(server.log.whole().contains("dropped reason=\"guesses\""));
 }
 
 /// What a guesser sent behind the guess that ended its connection is not served any more.

@@ -195,7 +195,7 @@ fn assert_counts(server: &Server) {
     assert!(counts.iter().all(|line| !line.contains("user-") && !line.contains("realm-") && !line.contains(ALICE.0)));
     assert_eq!(
         log.lines()
-            .filter(|line| line.contains(&format!("dropped reason=\"NoPermission\" count={}", 500 + NAMES)))
+            .filter(|line| line.contains(&format!("dropped reason=\"no_permission\" count={}", 500 + NAMES)))
             .count(),
         1,
         "{log}"

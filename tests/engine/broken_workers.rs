@@ -104,7 +104,7 @@ fn everybody_stays_with_a_worker_when_one_breaks_off() {
     });
     assert!(accepts, "streams come to it as well");
     assert_eq!(server.terminate().code(), Some(0));
-    assert!(server.log.whole().contains("reason=\"BreakOffs\" count=1"), "{}", server.log.whole());
+    assert!(server.log.whole().contains("reason=\"break_offs\" count=1"), "{}", server.log.whole());
 }
 
 #[test]
@@ -241,10 +241,10 @@ fn allocations_of_a_worker_that_breaks_off_are_told_as_ended() {
     begin_anew(&server, RELAY);
     for (client, relayed) in clients.iter().zip(&relayed) {
         let parts = [format!("client={} ", client.local()), format!("relayed={relayed} ")];
-        let line = ["INFO", "allocation ended", "reason=Fault", "user=\"alice\"", &parts[0], &parts[1]];
+        let line = ["INFO", "allocation ended", "reason=fault", "user=\"alice\"", &parts[0], &parts[1]];
         assert_eq!(server.log.count(&line), 1, "{line:?} in\n{}", server.log.text());
     }
-    let told = server.log.find(&["reason=Fault", "to_peer_packets=1 to_peer_bytes=7 "]);
+    let told = server.log.find(&["reason=fault", "to_peer_packets=1 to_peer_bytes=7 "]);
     assert!(told.is_some_and(|line| line.contains(&clients[2].local().to_string())), "{}", server.log.text());
     alice(&server).relayed();
 }

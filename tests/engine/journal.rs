@@ -88,7 +88,7 @@ fn a_user_name_stays_inside_its_quotes() {
         assert_told_once(&server, &["INFO", "allocation created", &from], &name);
     }
     assert!(server.terminate().success());
-    assert_eq!(server.log.whole().matches("reason=Stopped").count(), FORGERIES.len());
+    assert_eq!(server.log.whole().matches("reason=stopped").count(), FORGERIES.len());
     assert_plain(&server.log.text());
 }
 
@@ -119,10 +119,10 @@ fn live_allocations_are_told_when_the_server_ends() {
     server.log.whole();
     for (client, relayed) in clients.iter().zip(&relayed).take(7) {
         let parts = [format!("client={} ", client.local()), format!("relayed={relayed} ")];
-        let line = ["INFO", "allocation ended", "reason=Stopped", "user=\"alice\"", &parts[0], &parts[1]];
+        let line = ["INFO", "allocation ended", "reason=stopped", "user=\"alice\"", &parts[0], &parts[1]];
         assert_eq!(server.log.count(&line), 1, "{line:?} in\n{}", server.log.text());
     }
-    assert_eq!((server.log.count(&["reason=Stopped"]), server.log.count(&["reason=Deleted"])), (7, 1));
+    assert_eq!((server.log.count(&["reason=stopped"]), server.log.count(&["reason=deleted"])), (7, 1));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn drops_of_all_workers_are_summed_up_by_reason_when_the_server_ends() {
     }
     assert!(server.terminate().success());
     server.log.whole();
-    for (reason, count) in [("NoPermission", 2 * CLIENTS), ("NoChannel", 2 * CLIENTS), ("NoAllocation", CLIENTS)] {
+    for (reason, count) in [("no_permission", 2 * CLIENTS), ("no_channel", 2 * CLIENTS), ("no_allocation", CLIENTS)] {
         let parts = ["INFO", "dropped", &format!("reason=\"{reason}\""), &format!("count={count}")];
         assert_eq!(server.log.count(&parts), 1, "{parts:?} in\n{}", server.log.text());
     }

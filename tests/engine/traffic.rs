@@ -83,5 +83,5 @@ fn data_for_a_dead_port_of_this_host_is_not_counted() {
         assert_eq!(figure(&server, &client, "to_peer_bytes"), b"to a live one".len());
     }
     assert!(server.terminate().success());
-    assert!(server.log.find(&["dropped", "reason=\"Forbidden\"", "count=4"]).is_some(), "{}", server.log.text());
+    assert!(server.log.find(&["dropped", "reason=\"forbidden\"", "count=4"]).is_some(), "{}", server.log.text());
 }

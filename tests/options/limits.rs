@@ -34,7 +34,7 @@ pub(crate) fn no_allocation_lives_longer_without_a_refresh() {
     let reply = client.allocate();
     assert_eq!((reply.code(), reply.lifetime()), (0, 2));
     assert_eq!(client.refresh(3600).lifetime(), 2);
-    assert!(server.log.find(&["allocation ended", "reason=Expired"]).is_some());
+    assert!(server.log.find(&["allocation ended", "reason=expired"]).is_some());
     assert_eq!(client.refresh(600).code(), 437);
     let plain = start(&[]);
     let mut client = alice(&plain);

@@ -84,7 +84,7 @@ pub(crate) fn assert_healthy(mut server: Server) -> usize {
     let log = server.log.whole();
     assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");
     // What could not be sent was not dropped by it.
-    let counted = log.lines().filter(|line| line.contains(" dropped reason=") && !line.contains("Unsent"));
+    let counted = log.lines().filter(|line| line.contains(" dropped reason=") && !line.contains("unsent"));
     counted
         .map(|line| line.split_once("count=").and_then(|(_, count)| count.parse::<usize>().ok()).expect("a count"))
         .sum()

@@ -77,7 +77,7 @@ fn nothing_is_said_to_a_listener_of_our_own() {
     }
     assert!(server.terminate().success());
     let count = format!("count={}", pairs.len() * METHODS.len() * CLASSES.len());
-    assert!(server.log.find(&["dropped", "reason=\"OwnListener\"", &count]).is_some(), "{}", server.log.text());
+    assert!(server.log.find(&["dropped", "reason=\"own_listener\"", &count]).is_some(), "{}", server.log.text());
 }
 
 /// Two servers pointed at each other go quiet.

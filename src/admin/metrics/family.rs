@@ -108,20 +108,33 @@ impl Sample {
     }
 }
 
-/// The name of a variant as the value of a label: `OwnListener` is `own_listener`.
-pub(super) fn label(variant: impl std::fmt::Debug) -> String {
-    let mut label = String::new();
-    for c in format!("{variant:?}").chars() {
-        if c.is_ascii_uppercase() && !label.is_empty() {
-            label.push('_');
-        }
-        label.push(c.to_ascii_lowercase());
-    }
-    label
-}
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
 
-#[test]
-fn labels_are_words_with_underscores() {
-    assert_eq!(label(crate::turn::DropReason::OwnListener), "own_listener");
-    assert_eq!(label(crate::turn::event::EndReason::Expired), "expired");
+    use crate::stream::CloseReason;
+    use crate::turn::DropReason;
+    use crate::turn::event::EndReason;
+    use crate::udp::{Leg, Side};
+
+    fn assert_named(variant: impl Debug, name: &str) {
+        let mut words = String::new();
+        for c in format!("{variant:?}").chars() {
+            if c.is_ascii_uppercase() && !words.is_empty() {
+                words.push('_');
+            }
+            words.push(c.to_ascii_lowercase());
+        }
+        assert_eq!(name, words);
+    }
+
+    /// Dashboards, alerts and filters of logs name them.
+    #[test]
+    fn every_name_of_a_label_is_that_of_its_variant() {
+        DropReason::ALL.into_iter().for_each(|reason| assert_named(reason, reason.name()));
+        EndReason::ALL.into_iter().for_each(|reason| assert_named(reason, reason.name()));
+        CloseReason::ALL.into_iter().for_each(|reason| assert_named(reason, reason.name()));
+        Side::ALL.into_iter().for_each(|side| assert_named(side, side.name()));
+        Leg::ALL.into_iter().for_each(|leg| assert_named(leg, leg.name()));
+    }
 }

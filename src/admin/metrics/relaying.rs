@@ -1,6 +1,6 @@
 //! What clients do and what is relayed for them.
 
-use super::family::{Family, label};
+use super::family::Family;
 use crate::turn::address::Transport;
 use crate::turn::event::EndReason;
 use crate::turn::{AuthFailure, DropReason};
@@ -41,7 +41,7 @@ fn allocations(readings: &Readings) -> Vec<Family> {
             .each(["transport"], transports().map(|over| ([over.name()], readings.created(over)))),
         Family::counter("turnserver_allocations_ended_total", "Allocations ended, by reason.").each(
             ["transport", "reason"],
-            ends.map(|(over, reason)| ([over.name().to_owned(), label(reason)], readings.ended(over, reason))),
+            ends.map(|(over, reason)| ([over.name(), reason.name()], readings.ended(over, reason))),
         ),
         Family::counter(
             "turnserver_allocations_refused_total",
@@ -64,7 +64,7 @@ fn refusals(readings: &Readings) -> impl Iterator<Item = ([String; 2], u64)> {
 
 fn traffic(readings: &Readings) -> Vec<Family> {
     let legs = || Leg::ALL.into_iter().flat_map(|leg| Transport::ALL.map(|over| (leg, over)));
-    let relayed = legs().map(|(leg, over)| ([label(leg), over.name().to_owned()], readings.relayed(leg, over)));
+    let relayed = legs().map(|(leg, over)| ([leg.name(), over.name()], readings.relayed(leg, over)));
     let relayed: Vec<_> = relayed.collect();
     let drops = Side::ALL.into_iter().flat_map(|side| DropReason::ALL.map(|reason| (side, reason)));
     let drops = drops.filter(|(_, reason)| *reason != DropReason::Parked);
@@ -74,16 +74,16 @@ fn traffic(readings: &Readings) -> Vec<Family> {
             "turnserver_relayed_packets_total",
             "Datagrams and messages with data that passed a leg of their way, by the transport of the client.",
         )
-        .each(["leg", "transport"], relayed.iter().map(|(labels, sum)| (labels.clone(), sum.packets))),
+        .each(["leg", "transport"], relayed.iter().map(|(labels, sum)| (*labels, sum.packets))),
         Family::counter("turnserver_relayed_bytes_total", "Bytes of payload in them, without headers.")
-            .each(["leg", "transport"], relayed.iter().map(|(labels, sum)| (labels.clone(), sum.bytes))),
+            .each(["leg", "transport"], relayed.iter().map(|(labels, sum)| (*labels, sum.bytes))),
         Family::counter(
             "turnserver_dropped_packets_total",
             "Datagrams and messages that went nowhere, by whose they were and why; bandwidth: beyond a limit.",
         )
         .each(
             ["from", "reason"],
-            drops.map(|(side, reason)| ([label(side), label(reason)], readings.dropped(side, reason))),
+            drops.map(|(side, reason)| ([side.name(), reason.name()], readings.dropped(side, reason))),
         ),
         Family::counter("turnserver_unsent_datagrams_total", "Datagrams that the system did not take.")
             .value(readings.unsent()),

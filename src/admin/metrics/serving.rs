@@ -1,7 +1,7 @@
 //! The server itself: workers, streams, certificate, configuration.
 
 use super::super::health::Health;
-use super::family::{Family, label};
+use super::family::Family;
 use crate::clock;
 use crate::stream::{CloseReason, LoadCounts};
 use crate::turn::time::UnixTime;
@@ -67,7 +67,7 @@ fn streams(readings: &Readings) -> Vec<Family> {
         )
         .value(refused),
         Family::counter("turnserver_stream_connections_closed_total", "Connections that ended, by reason.")
-            .each(["reason"], CloseReason::ALL.map(|reason| ([label(reason)], readings.streams_closed(reason)))),
+            .each(["reason"], CloseReason::ALL.map(|reason| ([reason.name()], readings.streams_closed(reason)))),
         Family::counter("turnserver_tls_handshakes_total", "TLS handshakes completed.").value(handshakes),
         Family::counter(
             "turnserver_stream_relayed_dropped_total",

@@ -35,7 +35,7 @@ fn forger(from: &Server, to: &Server) -> Probe {
 /// What the log of a server says of the allocation at `relayed`, once it is over: its reason and packets and bytes relayed
 /// to peers and to the client.
 fn ended(server: &Server, relayed: SocketAddr) -> [u64; 4] {
-    let line = server.log.find(&["allocation ended", &format!("relayed={relayed}"), "reason=Expired"]);
+    let line = server.log.find(&["allocation ended", &format!("relayed={relayed}"), "reason=expired"]);
     let line = line.expect("the server goes on");
     ["to_peer_packets", "to_peer_bytes", "to_client_packets", "to_client_bytes"].map(|name| {
         let value = line.split(&format!("{name}=")).nth(1).and_then(|rest| rest.split_whitespace().next());

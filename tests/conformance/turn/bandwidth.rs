@@ -112,7 +112,7 @@ pub(super) fn turn_007_a_user_has_a_bandwidth() {
     let arrived = of_user.iter().map(|call| call.there.count + call.back.count).sum::<u64>();
     server.terminate();
     let count = format!("count={}", 2 * sent - arrived);
-    assert!(server.log.find(&["dropped", "reason=\"Bandwidth\"", &count]).is_some(), "{}", server.log.text());
+    assert!(server.log.find(&["dropped", "reason=\"bandwidth\"", &count]).is_some(), "{}", server.log.text());
 }
 
 /// So many datagrams the limit makes since then.
