@@ -152,6 +152,8 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// TLS 1.2 is not served (`no-tlsv1_2`).
+    pub is_tls13_only: bool,
 }
 
 /// An inclusive range of addresses of one family.

@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 
 use super::error::Place;
 use super::options::{self, Definition, Preset};
-use super::{ExternalPair, IpRange, LogFormat, LogLevel, Problem, Profile, SyslogFacility, User};
+use super::{ExternalPair, IpRange, LogFormat, LogLevel, Problem, Profile, SyslogFacility, User, Warning};
 
 /// A value as a surface hands it over.
 #[derive(Clone, PartialEq)]
@@ -114,6 +114,7 @@ pub(super) struct Raw {
 
     pub(super) cert: Option<Placed<PathBuf>>,
     pub(super) pkey: Option<Placed<PathBuf>>,
+    pub(super) no_tls12: Placed<bool>,
 
     pub(super) allowed_peers: Vec<Placed<IpRange>>,
     pub(super) denied_peers: Vec<Placed<IpRange>>,
@@ -177,6 +178,8 @@ pub(super) struct Raw {
 
     /// Options that are taken and have no effect yet, and where each stands first.
     pub(super) later: BTreeMap<&'static str, Place>,
+    /// Values that were refused and that the server does without.
+    pub(super) survived: Vec<Warning>,
     /// Options one of whose values was refused, so that nothing is said about their absence.
     pub(super) broken: BTreeSet<&'static str>,
 }
@@ -201,7 +204,12 @@ impl Raw {
     fn apply(&mut self, setting: &Setting, problems: &mut Vec<Problem>) {
         if let Err(problem) = (setting.option.apply)(self, setting) {
             self.broken.insert(setting.option.name);
-            problems.push(problem);
+            if self.profile == Profile::Coturn && setting.option.survives {
+                let Problem { place, message, hint } = problem;
+                self.survived.push(Warning { place, message: format!("{message}; it is passed over"), hint });
+            } else {
+                problems.push(problem);
+            }
         }
     }
 }

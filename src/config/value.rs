@@ -168,7 +168,10 @@ impl Setting {
     }
 
     pub(super) fn external(&self) -> Result<ExternalForm, Problem> {
-        let expected = || self.refuse("PUBLIC or PUBLIC/PRIVATE, each an IP address");
+        let expected = || {
+            let problem = self.refuse("PUBLIC or PUBLIC/PRIVATE, each an IP address");
+            problem.hint("203.0.113.1/10.0.0.1; host names are not looked up")
+        };
         let Some((public, private)) = self.filled()?.split_once('/') else {
             return self.ip().map(ExternalForm::Single);
         };

@@ -16,7 +16,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::version::{TLS12, TLS13};
-use rustls::{InconsistentKeys, ServerConfig};
+use rustls::{InconsistentKeys, ServerConfig, SupportedProtocolVersion};
 
 use super::loads::Loads;
 use crate::config::TlsFiles;
@@ -232,8 +232,9 @@ fn read_files(
         }
         error => CertificateError::Unusable { cert: files.cert.clone(), key: files.key.clone(), error },
     };
+    let versions: &[&SupportedProtocolVersion] = if files.is_tls13_only { &[&TLS13] } else { &[&TLS13, &TLS12] };
     let mut unnamed = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])
+        .with_protocol_versions(versions)
         .map_err(unusable)?
         .with_no_client_auth()
         .with_single_cert(chain, key)

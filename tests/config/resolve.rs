@@ -162,7 +162,7 @@ fn external_addresses_come_alone_or_in_pairs() {
     assert_eq!(external.public_of(ip("10.0.0.9")), ip("203.0.113.1"));
     assert_eq!(external.public_of(ip("127.0.0.1")), ip("127.0.0.1"));
     for (line, expected) in [
-        ("-X 1.1.1.1 -X 2.2.2.2", "1.1.1.1 is given already for this family"),
+        ("-X 1.1.1.1 -X 2.2.2.2 --profile=default", "1.1.1.1 is given already for this family"),
         ("-X 1.1.1.1/10.0.0.1 -X 2.2.2.2/10.0.0.1", "10.0.0.1 stands for 1.1.1.1 already"),
         ("-X 1.1.1.1/::1", "of different families"),
         ("-X 1.1.1.1/", "expected PUBLIC or PUBLIC/PRIVATE"),
@@ -193,8 +193,22 @@ fn relay_ports_are_a_range_above_the_well_known_ones() {
     assert!(text.starts_with("t.toml:2:12: min-port 60000 is above max-port 50000"), "{text}");
     for port in [0, 80, 1023] {
         let text = problems(load_toml(&format!("min-port = {port}")));
-        assert!(text.starts_with("t.toml:1:12: min-port: a relayed address has never a port 0..1023"), "{text}");
+        assert!(text.starts_with("t.toml:1:12: min-port: "), "{text}");
     }
+}
+
+#[test]
+fn coturns_ports_may_be_low_ones() {
+    assert_eq!(config("-z --min-port=80 --max-port=90").relay.ports, 80..=90);
+    let told = warnings(load_line("-z --min-port=80 --max-port=90"));
+    assert_eq!(told.matches("a relayed address should never have a port 0..1023").count(), 2, "{told}");
+    assert!(problems(load_line("-z --min-port=0")).contains("--min-port: there is no port 0"));
+}
+
+#[test]
+fn the_first_of_two_external_addresses_counts_for_coturn() {
+    let config = config("-z -X 203.0.113.1 -X 203.0.113.2");
+    assert_eq!(config.relay.external.single, [ip("203.0.113.1")]);
 }
 
 #[test]

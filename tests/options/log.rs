@@ -48,7 +48,7 @@ pub(crate) fn nothing_below_the_level_is_told() {
     assert!(server.terminate().success());
     let text = fs::read_to_string(&path).expect("it is there");
     assert!(!text.contains("INFO") && !text.contains("DEBUG"), "{text}");
-    let unknown = Launch::new(&["--log-min-level=warn"]).run();
+    let unknown = Launch::new(&["--log-min-level=warn", "--profile=default"]).run();
     assert!(unknown.log.contains("expected debug, info, warning, error"), "{}", unknown.log);
 }
 
@@ -159,7 +159,7 @@ pub(crate) fn the_systems_log_is_told_the_facility() {
     let Some((_server, socket)) = with_system_log("the_systems_log_is_told_the_facility", &args) else { return };
     // 19 * 8 + 6.
     assert!(record_of(&socket, "listening").starts_with("<158>"));
-    let unknown = Launch::new(&["--syslog", "--syslog-facility=local9"]).run();
+    let unknown = Launch::new(&["--syslog", "--syslog-facility=local9", "--profile=default"]).run();
     assert!(unknown.log.contains("expected a facility of the system's log, found \"local9\""), "{}", unknown.log);
 }
 

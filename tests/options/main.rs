@@ -103,6 +103,7 @@ options! {
     "nonce-secret" => auth::servers_of_a_fleet_take_each_others_nonces,
     "cert" => certificates::the_certificate_is_shown,
     "pkey" => certificates::the_key_must_be_the_certificates,
+    "no-tlsv1_2" => certificates::tls_1_2_may_be_left_out,
     "allowed-peer-ip" => peers::allowed_peers_are_reached,
     "denied-peer-ip" => peers::denied_peers_are_not_reached,
     "no-multicast-peers" => peers::multicast_peers_need_to_be_opened,

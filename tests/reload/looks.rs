@@ -130,6 +130,12 @@ pub(crate) fn certificate(stage: &Stage) -> String {
     ["first.pem", "second.pem"].into_iter().find(is_shown).unwrap_or("none").to_owned()
 }
 
+/// Whether a client that knows TLS 1.2 at most is served.
+pub(crate) fn tls_1_2(stage: &Stage) -> String {
+    let certificate = Certificate::read(&stage.server.dir().join("first.pem"));
+    tls::try_connect_by(stage.server.tls_addr, &certificate, &[&rustls::version::TLS12]).is_some().to_string()
+}
+
 /// Copies of the first certificate and key whose names the files of a test may have, and another pair.
 pub(crate) fn write_certificates(dir: &std::path::Path) {
     for name in ["first", "second"] {

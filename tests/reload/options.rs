@@ -69,6 +69,7 @@ cases! {
         nonce_of_another_port, ["438", "437"];
     cert: "cert", CERT => OTHER_CERT, certificate, ["first.pem", "second.pem"];
     pkey: "pkey", CERT => OTHER_CERT, certificate, ["first.pem", "second.pem"];
+    no_tlsv1_2: "no-tlsv1_2", CERT => [CERT[0], CERT[1], ("no-tlsv1_2", "true")], tls_1_2, ["true", "false"];
     allowed_peer_ip: "allowed-peer-ip", [("denied-peer-ip", "[\"10.0.0.0/8\"]")]
         => [("denied-peer-ip", "[\"10.0.0.0/8\"]"), ("allowed-peer-ip", "[\"10.1.2.3\"]")], private_peer, ["403", "0"];
     denied_peer_ip: "denied-peer-ip", [] => [("denied-peer-ip", "[\"10.0.0.0/8\"]")], private_peer, ["0", "403"];

@@ -44,7 +44,7 @@ impl Files {
     }
 
     pub(crate) fn names(&self) -> TlsFiles {
-        TlsFiles { cert: self.path("cert.pem"), key: self.path("key.pem") }
+        TlsFiles { cert: self.path("cert.pem"), key: self.path("key.pem"), is_tls13_only: false }
     }
 
     fn write_cert(&self, text: &str) {
@@ -229,7 +229,7 @@ fn a_reload_of_broken_files_changes_nothing_and_says_why() {
     files.write_cert("");
     let error = worker.shared.certificates().reload().expect_err("no certificate");
     assert!(error.to_string().contains("cert.pem"), "{error}");
-    let elsewhere = TlsFiles { cert: files.path("gone.pem"), key: files.path("key.pem") };
+    let elsewhere = TlsFiles { cert: files.path("gone.pem"), key: files.path("key.pem"), is_tls13_only: false };
     worker.shared.certificates().change(Some(elsewhere)).expect_err("no file");
 
     TlsClient::connect(&worker, files.client().into()).shake_hands(&mut worker);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, DEFAULT_VERSIONS, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
 use super::server::Launch;
 
@@ -73,12 +73,29 @@ pub(crate) fn try_connect_to_any(
     server: SocketAddr,
     certificates: &[&Certificate],
 ) -> Option<StreamOwned<ClientConnection, TcpStream>> {
+    handshake(server, certificates, DEFAULT_VERSIONS)
+}
+
+/// The same with the only certificate there can be, by a client that knows these versions of TLS alone.
+pub(crate) fn try_connect_by(
+    server: SocketAddr,
+    certificate: &Certificate,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Option<StreamOwned<ClientConnection, TcpStream>> {
+    handshake(server, &[certificate], versions)
+}
+
+fn handshake(
+    server: SocketAddr,
+    certificates: &[&Certificate],
+    versions: &[&'static SupportedProtocolVersion],
+) -> Option<StreamOwned<ClientConnection, TcpStream>> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
         roots.add(certificate.der.clone()).expect("a certificate of our own");
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
     let config = versions.expect("ring has them").with_root_certificates(roots).with_no_client_auth();
     let name = ServerName::try_from(HOST).expect("a host name");
     let mut connection = ClientConnection::new(Arc::new(config), name).expect("a good configuration");

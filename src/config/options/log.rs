@@ -31,6 +31,7 @@ pub(super) static OPTIONS: &[Definition] = &[
         example: &["warning"],
         selects: true,
         reloadable: true,
+        survives: true,
         doc: "Log nothing below this level: debug, info, warning or error.",
         more: "It wins over verbose and Verbose. Allocations are told at info, authentication failures at warning.",
         apply: |raw, it| it.one_of(LogLevel::NAMES, LogLevel::from_name).map(|level| raw.log_min_level = Some(level)),
@@ -73,6 +74,7 @@ pub(super) static OPTIONS: &[Definition] = &[
         kind: Kind::Text("NAME"),
         default: described("LOG_USER"),
         example: &["LOG_DAEMON"],
+        survives: true,
         doc: "What the system's log takes this program for: LOG_DAEMON, LOG_LOCAL0 and so on, in any case.",
         apply: |raw, it| it.facility().map(|facility| raw.syslog_facility = Some(it.at(facility))),
         ..LOG

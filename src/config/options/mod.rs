@@ -49,6 +49,8 @@ pub struct Definition {
     pub reloadable: bool,
     /// Its value must never be shown.
     pub secret: bool,
+    /// coturn says that its value is wrong and goes on without it, and so does its profile here.
+    pub survives: bool,
     /// It says how to start rather than how to serve; alone it does not choose coturn's profile.
     pub selects: bool,
     /// What it does, in one line.
@@ -161,6 +163,7 @@ const BASE: Definition = Definition {
     category: Category::Process,
     reloadable: false,
     secret: false,
+    survives: false,
     selects: false,
     doc: "",
     more: "",

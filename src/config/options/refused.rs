@@ -46,7 +46,6 @@ pub(super) static OPTIONS: &[Definition] = &[
     switch("no-udp-relay", "Relaying over UDP is all there is; stun-only turns it off."),
     switch("oauth", "Tokens of RFC 7635 are not taken; use static-auth-secret for credentials that expire."),
     text("CA-file", "FILE", "Clients are not asked for certificates; keep strangers out by user names or a firewall."),
-    switch("no-tlsv1_2", "TLS 1.2 cannot be turned off."),
     Definition { aliases: &["sql-userdb"], ..database("psql-userdb", 'e') },
     database("mysql-userdb", 'M'),
     database("mongo-userdb", 'J'),

@@ -40,7 +40,7 @@ pub(super) static OPTIONS: &[Definition] = &[
         kind: RELAYED_PORT,
         default: always("49152"),
         doc: "The lowest port of relayed addresses.",
-        more: "Ports 0 to 1023 are never relayed.",
+        more: "Ports 1 to 1023 are relayed in the coturn profile alone, and only while the server is root.",
         apply: |raw, it| it.integer().map(|port| raw.min_port = it.at(port)),
         ..RELAY
     },

@@ -2,7 +2,7 @@
 
 use super::{BASE, Category, Definition, Kind, described};
 
-const TLS: Definition = Definition { category: Category::Tls, reloadable: true, ..BASE };
+const TLS: Definition = Definition { category: Category::Tls, reloadable: true, survives: true, ..BASE };
 
 pub(super) static OPTIONS: &[Definition] = &[
     Definition {
@@ -22,6 +22,14 @@ pub(super) static OPTIONS: &[Definition] = &[
         example: &["/etc/turnserver/privkey.pem"],
         doc: "The private key of the certificate, PEM, not encrypted.",
         apply: |raw, it| it.path().map(|path| raw.pkey = Some(it.at(path))),
+        ..TLS
+    },
+    Definition {
+        name: "no-tlsv1_2",
+        doc: "Serve TLS 1.3 alone, and not TLS 1.2.",
+        more: "Clients that know TLS 1.2 at most, among them older telephones, cannot connect then.",
+        apply: |raw, it| it.switch().map(|on| raw.no_tls12 = it.at(on)),
+        survives: false,
         ..TLS
     },
 ];

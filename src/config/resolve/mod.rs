@@ -34,10 +34,18 @@ impl Found {
     fn doubtful(&mut self, place: &Place, message: impl Into<String>, hint: &str) {
         self.warnings.push(Warning::new(place, message).hint(hint));
     }
+
+    /// What coturn passes over, and its profile here.
+    fn passed_over_by_coturn(&mut self, profile: Profile, place: &Place, message: impl Into<String>, hint: &str) {
+        match profile {
+            Profile::Coturn => self.doubtful(place, message, hint),
+            Profile::Default | Profile::Hardened => self.wrong(place, message, hint),
+        }
+    }
 }
 
 pub(super) fn resolve(raw: &Raw) -> (Config, Found) {
-    let mut found = Found::default();
+    let mut found = Found { warnings: raw.survived.clone(), ..Found::default() };
     let rules = raw.profile.rules();
     say_what_comes_later(raw, &mut found);
     let tls = tls(raw, &mut found);
@@ -78,16 +86,16 @@ fn say_what_comes_later(raw: &Raw, found: &mut Found) {
 }
 
 fn tls(raw: &Raw, found: &mut Found) -> Option<TlsFiles> {
-    match (&raw.cert, &raw.pkey) {
-        (Some(cert), Some(pkey)) => return Some(TlsFiles { cert: cert.value.clone(), key: pkey.value.clone() }),
-        (Some(cert), None) if !raw.broken.contains("pkey") => {
-            found.wrong(&cert.place, "cert is given without pkey", "TLS needs both");
+    let (there, message) = match (&raw.cert, &raw.pkey) {
+        (Some(cert), Some(pkey)) => {
+            let (cert, key) = (cert.value.clone(), pkey.value.clone());
+            return Some(TlsFiles { cert, key, is_tls13_only: raw.no_tls12.value });
         }
-        (None, Some(pkey)) if !raw.broken.contains("cert") => {
-            found.wrong(&pkey.place, "pkey is given without cert", "TLS needs both");
-        }
-        _ => {}
-    }
+        (Some(cert), None) if !raw.broken.contains("pkey") => (cert, "cert is given without pkey"),
+        (None, Some(pkey)) if !raw.broken.contains("cert") => (pkey, "pkey is given without cert"),
+        _ => return None,
+    };
+    found.passed_over_by_coturn(raw.profile, &there.place, message, "TLS needs both, and is not served without");
     None
 }
 

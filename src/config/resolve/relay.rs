@@ -3,18 +3,20 @@
 use std::net::IpAddr;
 
 use super::super::raw::{ExternalForm, Placed, Raw};
-use super::super::{External, ExternalPair, Relay};
+use super::super::{External, ExternalPair, Profile, Relay};
 use super::{Found, addresses};
 
-/// RFC 8656 section 7.2: a relayed port is never one of the well-known ones.
+/// RFC 8656 section 7.2: a relayed port should not be one of the well-known ones.
 const PORT_MIN: u16 = 1024;
 
 pub(super) fn relay(raw: &Raw, found: &mut Found) -> Relay {
     let (min, max) = (&raw.min_port, &raw.max_port);
     for (name, port) in [("min-port", min), ("max-port", max)] {
-        if port.value < PORT_MIN {
-            let message = format!("{name}: a relayed address has never a port 0..1023, found {}", port.value);
-            found.wrong(&port.place, message, "1024 to 65535");
+        if port.value == 0 {
+            found.wrong(&port.place, format!("{name}: there is no port 0"), "1024 to 65535");
+        } else if port.value < PORT_MIN {
+            let message = format!("{name}: a relayed address should never have a port 0..1023, found {}", port.value);
+            found.passed_over_by_coturn(raw.profile, &port.place, message, "1024 to 65535");
         }
     }
     if min.value > max.value {
@@ -22,16 +24,16 @@ pub(super) fn relay(raw: &Raw, found: &mut Found) -> Relay {
         let message = format!("min-port {} is above max-port {}", min.value, max.value);
         found.wrong(place, message, "the range is inclusive: min-port <= max-port");
     }
-    Relay { ips: addresses(&raw.relay_ips), external: external(&raw.external, found), ports: min.value..=max.value }
+    Relay { ips: addresses(&raw.relay_ips), external: external(raw, found), ports: min.value..=max.value }
 }
 
-fn external(forms: &[Placed<ExternalForm>], found: &mut Found) -> External {
+fn external(raw: &Raw, found: &mut Found) -> External {
     let mut singles: Vec<Placed<IpAddr>> = Vec::new();
     let mut pairs: Vec<ExternalPair> = Vec::new();
-    for form in forms {
+    for form in &raw.external {
         match form.value {
             ExternalForm::Single(ip) => {
-                add_single(&mut singles, Placed { value: ip, place: form.place.clone() }, found)
+                add_single(&mut singles, Placed { value: ip, place: form.place.clone() }, raw.profile, found)
             }
             ExternalForm::Pair(pair) => match pairs.iter().find(|known| known.private == pair.private) {
                 None => pairs.push(pair),
@@ -47,7 +49,7 @@ fn external(forms: &[Placed<ExternalForm>], found: &mut Found) -> External {
 }
 
 /// One address per family. Like a scalar, that of the command line replaces that of the environment or file.
-fn add_single(singles: &mut Vec<Placed<IpAddr>>, new: Placed<IpAddr>, found: &mut Found) {
+fn add_single(singles: &mut Vec<Placed<IpAddr>>, new: Placed<IpAddr>, profile: Profile, found: &mut Found) {
     if new.value.is_unspecified() {
         let message = format!("external-ip: {} is no address that peers could reach", new.value);
         return found.wrong(&new.place, message, "the address the world sees");
@@ -57,7 +59,8 @@ fn add_single(singles: &mut Vec<Placed<IpAddr>>, new: Placed<IpAddr>, found: &mu
     };
     if known.value != new.value && known.place.rank() == new.place.rank() {
         let message = format!("external-ip: {} is given already for this family", known.value);
-        return found.wrong(&new.place, message, "several take the form PUBLIC/PRIVATE");
+        let hint = "the first one counts; several take the form PUBLIC/PRIVATE";
+        return found.passed_over_by_coturn(profile, &new.place, message, hint);
     }
     *known = new;
 }
