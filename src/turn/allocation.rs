@@ -13,7 +13,6 @@ use super::bandwidth::{Share, Way};
 use super::channel::Channels;
 use super::event::Traffic;
 use super::io::{ClientPath, RelayGrant};
-use super::limits::KEY_VOUCHES;
 use super::permission::Permissions;
 use super::time::Mono;
 use crate::auth::{LongTermKey, Scheme, Seal};
@@ -53,8 +52,6 @@ pub struct Allocation {
     pub(super) peers_full_at: Mono,
     /// The user database is not asked again before this, however many wrong passwords come.
     pub(super) key_reread_at: Mono,
-    /// Until then the owner's key is enough; then the user database is asked again, where there is one.
-    pub(super) vouched_until: Mono,
 }
 
 /// Who made an allocation.
@@ -68,6 +65,8 @@ pub struct Owner {
     pub scheme: Scheme,
     /// Whose quota it counts for.
     pub quota: Option<Arc<[u8]>>,
+    /// Until then the key is enough; then the user database is asked again, where there is one.
+    pub vouched_until: Mono,
 }
 
 impl Owner {
@@ -127,7 +126,6 @@ impl Allocation {
             armed: Mono(u64::MAX),
             peers_full_at: Mono(0),
             key_reread_at: Mono(0),
-            vouched_until: now + KEY_VOUCHES,
         }
     }
 

@@ -41,7 +41,9 @@ impl Server {
             return self.conclude(now, &request, None, Err(Reject::Redirected(alternate)), answer);
         }
         if self.settings.config.auth.mode == AuthMode::Anonymous {
-            let anonymous = Owner { user: Arc::from([]), key: None, scheme: Scheme::Unnamed, quota: None };
+            let vouched_until = now.mono;
+            let anonymous =
+                Owner { user: Arc::from([]), key: None, scheme: Scheme::Unnamed, quota: None, vouched_until };
             return self.serve(now, &request, existing, anonymous, answer);
         }
         let claimed = match self.claims(&request, now) {
@@ -164,14 +166,16 @@ impl Server {
         if claimed.age == NonceAge::Stale {
             return self.refuse(now, request, Some(user), AuthFailure::StaleNonce, answer);
         }
+        // What the store remembers was true a while ago: it must not hold for as long again.
+        let vouched_until = if record.renewable { now.mono } else { now.mono + KEY_VOUCHES };
         let existing = self.allocations.of_tuple(&request.path.tuple);
         if let Some(allocation) = existing.and_then(|id| self.allocations.get_mut(id))
             && allocation.owner.user == user
         {
             allocation.owner.key = Some(Arc::clone(&key));
-            allocation.vouched_until = now.mono + KEY_VOUCHES;
+            allocation.owner.vouched_until = vouched_until;
         }
-        let owner = Owner { user, key: Some(key), scheme: claimed.scheme, quota: Some(record.quota) };
+        let owner = Owner { user, key: Some(key), scheme: claimed.scheme, quota: Some(record.quota), vouched_until };
         self.serve(now, request, existing, owner, answer)
     }
 

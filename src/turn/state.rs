@@ -81,7 +81,7 @@ impl Server {
             created: allocation.created,
             traffic: allocation.traffic,
             peers_full_at: allocation.peers_full_at,
-            vouched_until: allocation.vouched_until,
+            vouched_until: allocation.owner.vouched_until,
         });
         let reservations = self.reservations.iter().map(|(token, until)| (*token, *until));
         Snapshot { allocations: allocations.collect(), reservations: reservations.collect() }
@@ -104,6 +104,7 @@ impl Server {
                     key: saved.key.map(|raw| Arc::new(LongTermKey::from_raws(raw))),
                     scheme: saved.scheme,
                     quota: saved.quota.map(Into::into),
+                    vouched_until: saved.vouched_until,
                 },
                 relays: saved.relays,
                 permissions: saved.permissions,
@@ -115,7 +116,6 @@ impl Server {
                 armed: Mono(u64::MAX),
                 peers_full_at: saved.peers_full_at,
                 key_reread_at: Mono(0),
-                vouched_until: saved.vouched_until,
             });
             // Buckets are not written out: every one is full again.
             self.share_bandwidth(id, Mono(0));

@@ -45,7 +45,7 @@ impl Server {
         let allocation = existing.and_then(|id| self.allocations.get_mut(id));
         let Some(allocation) = allocation.filter(|held| !held.is_expired(now.mono)) else { return Known::LookUp };
         if let Some(owner) = owner {
-            let was = is_asked_again && now.mono >= allocation.vouched_until;
+            let was = is_asked_again && now.mono >= allocation.owner.vouched_until;
             return if was { Known::Was(owner) } else { Known::Is(owner) };
         }
         // The password may have changed; but wrong ones must not become a load on the user database.
@@ -151,7 +151,7 @@ impl Server {
         let claimed = self.claims(request, now).ok()?;
         let owner = self.owner_who_signed(request, existing, &claimed, now)?;
         if let Some(allocation) = existing.and_then(|id| self.allocations.get_mut(id)) {
-            allocation.vouched_until = now.mono + KEY_VOUCHES;
+            allocation.owner.vouched_until = now.mono + KEY_VOUCHES;
         }
         Some(self.serve_owner(now, request, claimed.age, owner, answer))
     }

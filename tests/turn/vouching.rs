@@ -42,6 +42,20 @@ fn a_deleted_user_is_found_out() {
     }
 }
 
+// The store may remember a user for a minute, and the key of an allocation vouches for a minute: not one after the other.
+#[test]
+fn a_deleted_user_whom_the_store_remembers_is_found_out_as_soon() {
+    let world = Setup::with(Profile::Default, "").remembering().build();
+    allocated(&world);
+    world.remove_user("alice");
+    world.advance(KEY_SECS - 1);
+    let late = world.client();
+    assert!(late.allocate().is_ok(), "she is remembered");
+    assert_eq!((late.refresh(None), late.refresh(None)), (Ok(600), Ok(600)));
+    world.advance(1);
+    assert_eq!((late.refresh(None), world.client().allocate()), (Err(401), Err(401)));
+}
+
 #[test]
 fn a_changed_password_is_found_out() {
     let world = World::of(Profile::Default);
