@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use super::serve::privileges;
 use crate::config::args::{Check, parse_check};
-use crate::config::{Config, Judged, Sources, effective, judge};
+use crate::config::{Config, Judged, LogTarget, Profile, Sources, effective, judge};
 use crate::stream::tls::Certificates;
 
 /// Runs it; `args` are the words behind `check`.
@@ -23,12 +24,17 @@ pub(super) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         (true, Some(_)) => told.and_then(|()| write!(io::stdout().lock(), "{}", effective(&judged))),
         _ => told,
     };
-    said(told, judged.config.is_some())
+    let is_good = judged.config.as_ref().is_some_and(|config| missing(config).is_empty());
+    said(told, is_good)
 }
 
 fn tell(judged: &Judged, out: &mut impl Write) -> io::Result<()> {
     for problem in &judged.problems {
         writeln!(out, "error: {problem}")?;
+    }
+    let missing = judged.config.as_ref().map(missing).unwrap_or_default();
+    for error in &missing {
+        writeln!(out, "error: {error}")?;
     }
     for warning in &judged.warnings {
         writeln!(out, "warning: {warning}")?;
@@ -42,9 +48,29 @@ fn tell(judged: &Judged, out: &mut impl Write) -> io::Result<()> {
         None => "no configuration file".to_owned(),
     };
     let warnings = judged.warnings.len() + usize::from(unreadable.is_some());
-    let verdict = if judged.config.is_some() { "the server would start" } else { "the server would not start" };
-    let findings = format!("{}, {}", count(judged.problems.len(), "error"), count(warnings, "warning"));
+    let errors = judged.problems.len() + missing.len();
+    let verdict = if errors == 0 { "no mistake was found in the configuration" } else { "the server would not start" };
+    let findings = format!("{}, {}", count(errors, "error"), count(warnings, "warning"));
     writeln!(out, "{name}: {findings}; {verdict}, with profile {}", judged.profile)
+}
+
+/// What the configuration names and this machine has not, without which the server ends.
+fn missing(config: &Config) -> Vec<String> {
+    let users = privileges::unknown_names(&config.process).into_iter().map(|error| format!("{error:#}"));
+    let log = match &config.log.target {
+        LogTarget::File { path, required: true, .. } => Some(("log-file", path.clone())),
+        _ => None,
+    };
+    // In the coturn profile the server goes on without, and looks again.
+    let database = config.database.as_ref().filter(|_| config.profile != Profile::Coturn);
+    let database = database.map(|named| ("userdb", named.path(std::env::var_os("HOME").as_deref())));
+    // A relative one is in a directory of the server's own.
+    let secret = config.auth.secret_file.clone().filter(|path| path.is_absolute()).map(|path| ("secret-file", path));
+    let lost = [log, database, secret].into_iter().flatten().filter_map(|(option, path)| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())?;
+        Some(format!("{option}: there is no directory {}", folder.display()))
+    });
+    users.chain(lost).collect()
 }
 
 /// What keeps the certificate from being used. The server starts without it, as coturn does.

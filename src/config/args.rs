@@ -125,7 +125,8 @@ fn check_grammar() -> clap::Command {
         .about("Say everything that is wrong or doubtful about a configuration")
         .after_help(
             "FILE stands for -c FILE; the other options are those of turnserver, whose command line and environment \
-             are looked at as well. Exit status: 0 when the server would start, 1 when it would not.",
+             are looked at as well. Exit status: 0 when no mistake was found, 1 when the server \
+             would not start.",
         )
 }
 

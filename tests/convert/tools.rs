@@ -32,7 +32,7 @@ fn a_good_configuration_is_told_with_its_warnings() {
     assert_eq!(
         told,
         "warning: turnserver.conf:4:1: no-cli has no effect yet (There is no console that could be turned off.)\n\
-         turnserver.conf: 0 errors, 1 warning; the server would start, with profile coturn\n"
+         turnserver.conf: 0 errors, 1 warning; no mistake was found in the configuration, with profile coturn\n"
     );
 }
 
@@ -127,4 +127,26 @@ fn a_conversion_is_written_for_its_owner_alone_and_over_nothing() {
     assert_eq!(output.status.code(), Some(1));
     assert!(texts(&output).1.contains("turnserver.conf:1:16: listening-port: expected a number"));
     assert!(!dir.path().join("new.toml").exists());
+}
+
+/// What the configuration names and the machine has not.
+#[test]
+fn what_is_missing_on_the_machine_is_an_error() {
+    let toml =
+        |line: &str| format!("profile = \"default\"\nuser = \"alice:wonderland-27\"\nrealm = \"r.example\"\n{line}\n");
+    for (text, told) in [
+        (toml("proc-user = \"no-such-user\""), "error: proc-user no-such-user: there is no such user\n"),
+        (toml("proc-group = \"no-such-group\""), "error: proc-group no-such-group: there is no such group\n"),
+        (toml("log-file = \"/nonexistent/turn.log\""), "error: log-file: there is no directory /nonexistent\n"),
+        (toml("userdb = \"/nonexistent/turndb\""), "error: userdb: there is no directory /nonexistent\n"),
+        (toml("secret-file = \"/nonexistent/s\""), "error: secret-file: there is no directory /nonexistent\n"),
+    ] {
+        let (_dir, output) = run(&text, &["check", "turnserver.conf"], &[]);
+        let (_, said) = texts(&output);
+        assert!(said.contains(told) && said.contains("1 error, "), "{text}:\n{said}");
+        assert!(said.contains("the server would not start"), "{said}");
+        assert_eq!(output.status.code(), Some(1), "{text}");
+    }
+    let (_dir, output) = run(&toml("log-file = \"turn.log\""), &["check", "turnserver.conf"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", texts(&output).1);
 }

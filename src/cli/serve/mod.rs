@@ -9,7 +9,7 @@ mod inherited;
 mod log;
 pub mod notify;
 mod pidfile;
-mod privileges;
+pub(super) mod privileges;
 mod reload;
 mod secrets;
 mod signals;

@@ -102,6 +102,13 @@ impl Identity {
     }
 }
 
+/// What is wrong with the names of user and group, whoever asks.
+pub(in crate::cli) fn unknown_names(process: &Process) -> Vec<anyhow::Error> {
+    let user = process.user.as_deref().and_then(|name| user(name).err());
+    let group = process.group.as_deref().and_then(|name| group(name).err());
+    user.into_iter().chain(group).collect()
+}
+
 fn has_ended(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(nix::libc::ESRCH)
 }
