@@ -3,7 +3,8 @@
 //! It stands over the file and under the command line. Values are written as on the command line; of an option that may
 //! be given many times each line of a variable is a value, and where no value can hold a space (users and secrets can),
 //! spaces part values as well. An empty variable is as good as none, for that is how containers leave one out. A
-//! variable that nobody knows is a warning: platforms put such names there for services they find.
+//! variable that nobody knows is a warning: platforms put such names there for services they find. Where such a name is an
+//! option's, the address in it tells.
 
 use std::ffi::OsString;
 
@@ -34,6 +35,10 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Reading {
             continue;
         };
         match value.to_str() {
+            Some(text) if is_of_a_platform(&variable, text) => {
+                let warning = Warning::new(&place, "the address of another service, which changes nothing");
+                reading.warnings.push(warning.hint("a platform of containers put it there; enableServiceLinks: false"));
+            }
             Some(text) => reading.settings.extend(values(option, text).map(|text| Setting {
                 option,
                 value: Value::Untyped(text.to_owned()),
@@ -50,6 +55,11 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Reading {
 
 fn is_ours(name: &OsString) -> bool {
     name.to_str().is_some_and(|name| name.starts_with(PREFIX))
+}
+
+/// What container platforms tell of a service called `turnserver-prometheus` is called as an option is.
+fn is_of_a_platform(variable: &str, value: &str) -> bool {
+    variable.ends_with("_PORT") && ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme))
 }
 
 /// The option of a variable; of two that differ in case only (`verbose`, `Verbose`) the first one.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 
+use turnserver::config::options::{self, Kind};
 use turnserver::config::{AuthMode, Config, Judged, LogLevel, Profile, Sources, judge};
 
 use crate::serve;
@@ -65,6 +66,25 @@ fn what_platforms_put_there_warns_and_changes_nothing() {
         assert_eq!(told.count(), 1, "{name}");
     }
     assert!(judged.warnings.iter().all(|warning| !warning.to_string().contains("hunter2")));
+}
+
+/// `TURNSERVER_PROMETHEUS_PORT` is what a service called turnserver-prometheus has every container told.
+#[test]
+fn an_address_of_another_service_is_no_port() {
+    let ports = options::all().filter(|option| matches!(option.kind, Kind::Integer { .. }));
+    let ports: Vec<&str> = ports.map(|option| option.name).filter(|name| name.ends_with("-port")).collect();
+    assert!(ports.len() >= 5, "{ports:?}");
+    for name in ports {
+        let variable = format!("TURNSERVER_{}", name.to_uppercase().replace('-', "_"));
+        for value in ["tcp://10.3.4.5:9641", "udp://10.3.4.5:3478", "sctp://10.3.4.5:1"] {
+            let judged = judged("", &[(&variable, value)]);
+            assert_eq!(judged.config, Some(config(&[])), "{variable}={value}");
+            let told = format!("environment: {variable}: the address of another service, which changes nothing");
+            let told = judged.warnings.iter().filter(|warning| warning.to_string().starts_with(&told));
+            assert_eq!(told.count(), 1, "{variable}={value}");
+        }
+        assert!(judged("", &[(&variable, "tcp:3478")]).config.is_none(), "{variable}");
+    }
 }
 
 #[test]
