@@ -7,7 +7,13 @@ use zeroize::Zeroizing;
 use super::error::Place;
 use super::load::Judged;
 use super::raw::Setting;
-use super::{Problem, Problems, coturn, judge_text, written};
+use super::{Problem, Problems, coturn, judge_text, options, toml, written};
+
+/// What the first line of a converted file begins with.
+const MADE: &str = "# Made from ";
+
+/// Options that coturn does not have and that many files of ours name.
+const OURS: [&str; 6] = ["profile", "secret-file", "nonce-secret", "sha256", "log-format", "drain-timeout"];
 
 /// What [`convert`] made.
 pub struct Converted {
@@ -27,9 +33,11 @@ impl std::fmt::Debug for Converted {
 ///
 /// The problems for which the file cannot be served.
 pub fn convert(text: &[u8], path: &Path) -> Result<Converted, Problems> {
-    // Who converts it says that it is coturn's: only what cannot be is refused.
+    // Who converts it says that it is coturn's: only what cannot be, or is called ours, is refused.
     let called = path.with_extension("conf");
-    if !coturn::is_dialect_of(&String::from_utf8_lossy(text), &called) {
+    let shown = String::from_utf8_lossy(text);
+    let is_called_toml = path.extension().is_some_and(|extension| extension == "toml");
+    if is_called_toml || is_ours(&shown) || !coturn::is_dialect_of(&shown, &called) {
         let place = Place::WholeFile(path.to_owned());
         return Err(Problem::new(&place, "this is TOML already").hint("serve it with -c FILE").into());
     }
@@ -40,6 +48,13 @@ pub fn convert(text: &[u8], path: &Path) -> Result<Converted, Problems> {
         return Err(Problems(problems));
     }
     Ok(Converted { text: written(&judged, path).into() })
+}
+
+/// Whether a text is TOML that was written for this server: taken for coturn's it would lose our defaults.
+fn is_ours(text: &str) -> bool {
+    let key = |line: &str| line.split_once('=').map(|(key, _)| key.trim().to_owned()).unwrap_or_default();
+    let is_mark = |line: &str| line == options::MARK || line.starts_with(MADE) || OURS.contains(&key(line).as_str());
+    toml::is_toml(text) && text.lines().any(is_mark)
 }
 
 /// Findings name the file as the caller does.
@@ -53,7 +68,7 @@ fn rename(place: &mut Place, name: &Path) {
 
 fn written(judged: &Judged, path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let mut out = format!("# Made from {} by `turnserver convert`.\n\n", written::comment(&name));
+    let mut out = format!("{MADE}{} by `turnserver convert`.\n\n", written::comment(&name));
     if judged.settings.iter().all(|setting| setting.option.name != "profile") {
         out.push_str(&format!("profile = {}\n", written::quoted(judged.profile.name())));
     }

@@ -38,13 +38,20 @@ fn list(option: &Definition, settings: &[&Setting]) -> String {
     format!("{} = [\n{}]\n", option.name, settings.iter().map(line).collect::<String>())
 }
 
+/// Options of which it counts that they were written, whatever their value: one turns a limit on or undoes another, or is
+/// told to have no effect. A default of theirs stands as a comment.
+const COUNTS_WHEN_WRITTEN: &[&str] = &[
+    "verbose",
+    "Verbose",
+    "min-allocate-lifetime",
+    "unauthorized-ratelimit",
+    "unauthorized-ratelimit-rps",
+    "simple-log",
+    "no-stdout-log",
+];
+
 fn default(option: &Definition, judged: &Judged) -> String {
-    let is_limited = judged.config.as_ref().is_some_and(|config| config.limits.unauthorized.is_some());
-    // Written out they would do more than nothing: turn the limit on, or undo the other of the two.
-    let is_silent = match option.name {
-        "unauthorized-ratelimit-rps" => !is_limited,
-        name => name.eq_ignore_ascii_case("verbose"),
-    };
+    let is_silent = COUNTS_WHEN_WRITTEN.contains(&option.name);
     match option.default_in(judged.profile) {
         Preset::Value(text) if is_silent => format!("# {} = {text}\n", option.name),
         Preset::Value(text) => format!("{} = {}\n", option.name, written::preset(option.kind, text)),

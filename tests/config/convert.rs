@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use turnserver::config::convert::convert;
-use turnserver::config::{Dialect, Profile, effective, judge_text, load_text};
+use turnserver::config::options::{self, Definition, Kind, Preset};
+use turnserver::config::{Dialect, Judged, Profile, effective, judge_text, load_text};
 
 /// Files as people have them, which `tests/convert` starts as well.
 fn samples() -> Vec<(String, String)> {
@@ -97,9 +98,77 @@ fn what_is_in_force_names_its_places_and_no_secret() {
         "static-auth-secret = [\n    \"...\",  # t.conf:2:20\n]\n",
         "tls-listening-port = 5349\n",
         "# unauthorized-ratelimit-rps = 10\n",
+        "# min-allocate-lifetime = 600\n",
         "# relay-threads: one per core\n",
     ] {
         assert!(toml.contains(line), "{line} is missing:\n{toml}");
     }
     assert!(!toml.contains("hunter2") && !toml.contains("wonderland"), "{toml}");
+}
+
+/// Each option alone, as its example or default has it, and at its other end.
+#[test]
+fn what_is_in_force_means_the_same_when_it_is_read_again() {
+    for option in options::all().filter(|option| option.category.is_served()) {
+        let default = match option.default[0] {
+            Preset::Value(text) => Some(text),
+            Preset::Described(_) => None,
+        };
+        let mut compared = 0;
+        let mut values: Vec<String> =
+            option.example.iter().chain(&default).chain(&option.shipped).map(|text| (*text).to_owned()).collect();
+        match option.kind {
+            Kind::Switch => values = vec!["true".to_owned(), "false".to_owned()],
+            Kind::Integer { min, max, .. } => values.extend([min.max(1).to_string(), max.to_string(), "50".to_owned()]),
+            Kind::Text(_) | Kind::Word(_) => values.iter_mut().for_each(|text| *text = format!("{text:?}")),
+        }
+        for (profile, value) in
+            ["default", "coturn", "hardened"].iter().flat_map(|p| values.iter().map(move |v| (p, v)))
+        {
+            let profile = if option.name == "profile" { String::new() } else { format!("profile = \"{profile}\"\n") };
+            compared += usize::from(reads_the_same(option, &format!("{profile}{} = {value}\n", option.name)));
+        }
+        assert!(compared > 0, "no value of {} is taken", option.name);
+    }
+    assert!(reads_the_same(options::find("realm").expect("an option"), &options::template()));
+}
+
+/// Whether the text is taken; then what is in force is read again and compared.
+fn reads_the_same(option: &Definition, text: &str) -> bool {
+    let judged = judge_text(text.as_bytes(), Path::new("t.toml"));
+    let Some(mut first) = judged.config.clone() else { return false };
+    let toml = effective(&judged);
+    let again = judge_text(toml.as_bytes(), Path::new("again.toml"));
+    // An example of a secret is refused where it can be read; here it is not shown.
+    assert_eq!(again.problems, [], "{text}\n{toml}");
+    let mut second = again.config.clone().expect("no problems");
+    for config in [&mut first, &mut second] {
+        config.auth.users.clear();
+        config.auth.secrets.clear();
+        config.auth.nonce_secret = None;
+    }
+    assert!(first == second, "{text}\n{toml}");
+    let messages = |judged: &Judged| judged.warnings.iter().map(|warning| warning.message.clone()).collect::<Vec<_>>();
+    let known = messages(&judged);
+    let new: Vec<String> = messages(&again).into_iter().filter(|message| !known.contains(message)).collect();
+    assert!(option.secret || new.is_empty(), "{text}\n{new:?}");
+    true
+}
+
+#[test]
+fn a_file_of_ours_is_not_taken_for_coturns() {
+    let converted = convert(b"no-auth\n", Path::new("t.conf")).unwrap().text;
+    let shipped = options::template();
+    for (text, name) in [
+        (shipped.as_str(), "turnserver.toml"),
+        (shipped.as_str(), "turnserver.conf"),
+        (converted.as_str(), "t.conf"),
+        ("secret-file = \"turn.secret\"\n", "t.conf"),
+        ("listening-port = 3478\n", "t.toml"),
+        ("lt-cred-mech\n", "t.toml"),
+    ] {
+        let problem = convert(text.as_bytes(), Path::new(name)).unwrap_err().to_string();
+        assert_eq!(problem, format!("{name}: this is TOML already (serve it with -c FILE)"), "{text}");
+    }
+    assert!(convert(b"listening-port=3478\nrealm=\"r\"\n", Path::new("t.conf")).is_ok(), "it may be coturn's");
 }

@@ -23,6 +23,7 @@ mod tls;
 use super::raw::{Raw, Setting};
 use super::{Problem, Profile};
 
+pub(super) use template::MARK;
 pub use template::template;
 
 /// One option.

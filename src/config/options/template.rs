@@ -3,8 +3,10 @@
 use super::{Definition, Preset, all};
 use crate::config::written;
 
-const HEAD: &str = "\
-# turnserver: a STUN and TURN server.
+/// The first line, by which the file is known for ours.
+pub(in crate::config) const MARK: &str = "# turnserver: a STUN and TURN server.";
+
+const HEAD: &str = "
 #
 # Every option stands here, as a comment with its default or an example where it is not set. The same names work on
 # the command line (--listening-port=3478) and, in upper case, in the environment (TURNSERVER_LISTENING_PORT=3478); the
@@ -17,7 +19,7 @@ const WIDTH: usize = 118;
 
 /// The text of `turnserver.toml` as it is shipped.
 pub fn template() -> String {
-    let mut out = HEAD.to_owned();
+    let mut out = format!("{MARK}{HEAD}");
     let mut category = None;
     for option in all().filter(|option| option.category.is_served()) {
         if category != Some(option.category) {
