@@ -117,7 +117,7 @@ macro_rules! files {
 }
 
 files! {
-    debians_stock_file: "debian.conf" => Expected { right_password: 999, ..USUAL },
+    debians_active_lines: "debian.conf" => Expected { right_password: 999, ..USUAL },
     nextcloud_talk: "nextcloud-talk.conf" => Expected { realm: "cloud.example.org", fingerprint: true, ..USUAL },
     matrix_synapse: "matrix-synapse.conf" => Expected {
         realm: "turn.matrix.example.org", granted: 12, peers: &[PUBLIC, [10, 0, 0, 1]], ..USUAL
