@@ -37,7 +37,7 @@ fn tell(judged: &Judged, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "error: {error}")?;
     }
     for warning in &judged.warnings {
-        writeln!(out, "warning: {warning}")?;
+        writeln!(out, "{}: {warning}", if warning.is_note { "note" } else { "warning" })?;
     }
     let unreadable = judged.config.as_ref().and_then(certificate_problem);
     if let Some(problem) = &unreadable {
@@ -47,7 +47,8 @@ fn tell(judged: &Judged, out: &mut impl Write) -> io::Result<()> {
         Some((path, _)) => path.display().to_string(),
         None => "no configuration file".to_owned(),
     };
-    let warnings = judged.warnings.len() + usize::from(unreadable.is_some());
+    let warnings =
+        judged.warnings.iter().filter(|warning| !warning.is_note).count() + usize::from(unreadable.is_some());
     let errors = judged.problems.len() + missing.len();
     let verdict = if errors == 0 { "no mistake was found in the configuration" } else { "the server would not start" };
     let findings = format!("{}, {}", count(errors, "error"), count(warnings, "warning"));

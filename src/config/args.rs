@@ -105,8 +105,9 @@ pub fn parse_check(args: impl IntoIterator<Item = OsString>) -> Result<Check, Pr
         [] => file_choice(&found, &args)?,
         [file] => FileChoice::Named(PathBuf::from(file)),
         [_, second, ..] => {
-            let message = format!("one FILE at most; {} is too many", harmless(&second.to_string_lossy()));
-            return Err(usage("", message));
+            let shown =
+                if holds_secret(&found) { "a second word".to_owned() } else { harmless(&second.to_string_lossy()) };
+            return Err(usage("", format!("one FILE at most; {shown} is too many")));
         }
     };
     let serve = Serve { settings: settings(&found)?, file, warnings: Vec::new() };
@@ -273,8 +274,11 @@ fn settings(matches: &ArgMatches) -> Result<Vec<Setting>, Problem> {
 fn strays(matches: &ArgMatches) -> Vec<Warning> {
     let place = Place::CommandLine { option: String::new() };
     let words = matches.get_many::<OsString>(STRAY).into_iter().flatten();
+    // A secret with a space in it, without quotes, is a secret and a stray word.
+    let is_shown = !holds_secret(matches);
     let warning = |word: &OsString| {
-        let warning = Warning::new(&place, format!("CONFIG: Unknown argument: {}", harmless(&word.to_string_lossy())));
+        let shown = if is_shown { harmless(&word.to_string_lossy()) } else { "...".to_owned() };
+        let warning = Warning::new(&place, format!("CONFIG: Unknown argument: {shown}"));
         match word.to_str() {
             Some("true" | "false" | "on" | "off" | "yes" | "no" | "1" | "0") => {
                 warning.hint("it belongs to no option; a switch takes its value behind =, as in --no-udp=false")
@@ -283,6 +287,12 @@ fn strays(matches: &ArgMatches) -> Vec<Warning> {
         }
     };
     words.map(warning).collect()
+}
+
+/// Whether an option is given whose value is nobody's business.
+fn holds_secret(matches: &ArgMatches) -> bool {
+    let names = options::all().filter(|option| option.secret || option.name == "use-auth-secret");
+    names.map(|option| option.name).any(|name| matches.indices_of(name).is_some())
 }
 
 fn usage(option: &str, message: impl Into<String>) -> Problem {

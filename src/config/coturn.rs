@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::error::{Place, harmless, nearest};
+use super::error::{Place, nearest};
 use super::options::{self, Definition, Kind};
 use super::raw::{Setting, Value};
 use super::reading::Reading;
@@ -212,8 +212,22 @@ fn value_of<'a>(option: &Definition, value: &'a str, place: &Place, reading: &mu
     ""
 }
 
+/// Whether a word may be shown, because it looks like the name of an option or is nearly one.
+fn is_like_a_name(name: &str) -> bool {
+    let is_of_names = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let names = || options::all().flat_map(|option| [&[option.name], option.aliases].concat());
+    let is_letter = name.len() == 1 && name.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_known = names().any(|known| known.eq_ignore_ascii_case(name));
+    let has_its_look = name.contains('-') && name.chars().all(is_of_names);
+    is_letter || is_known || has_its_look || (name.len() > 3 && nearest(name, names()).is_some())
+}
+
 fn unknown(place: &Place, name: &str) -> Warning {
-    let warning = Warning::new(place, format!("unknown option {:?}, which changes nothing", harmless(name)));
+    // A secret whose option was forgotten stands where a name should.
+    if !is_like_a_name(name) {
+        return Warning::new(place, "no option begins like this line, which changes nothing");
+    }
+    let warning = Warning::new(place, format!("unknown option {name:?}, which changes nothing"));
     let mut letters = name.chars();
     if let (Some(letter), None) = (letters.next(), letters.next())
         && let Some(option) = options::all().find(|option| option.short == Some(letter))

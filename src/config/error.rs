@@ -139,12 +139,19 @@ pub struct Warning {
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
+    /// Nothing is to be done about it: for information only.
+    pub is_note: bool,
 }
 
 impl Warning {
     /// A warning without a hint.
     pub fn new(place: &Place, message: impl Into<String>) -> Self {
-        Self { place: place.clone(), message: message.into(), hint: None }
+        Self { place: place.clone(), message: message.into(), hint: None, is_note: false }
+    }
+
+    /// What is good as it is, and may be known.
+    pub fn note(place: &Place, message: impl Into<String>) -> Self {
+        Self { is_note: true, ..Self::new(place, message) }
     }
 
     /// The same warning with a way out.

@@ -178,6 +178,8 @@ pub(super) struct Raw {
 
     /// Options that are taken and have no effect yet, and where each stands first.
     pub(super) later: BTreeMap<&'static str, Place>,
+    /// Options that ask for what is so in any case, and where each stands first.
+    pub(super) met: BTreeMap<&'static str, Place>,
     /// Values that were refused and that the server does without.
     pub(super) survived: Vec<Warning>,
     /// Options one of whose values was refused, so that nothing is said about their absence.
@@ -206,7 +208,8 @@ impl Raw {
             self.broken.insert(setting.option.name);
             if self.profile == Profile::Coturn && setting.option.survives {
                 let Problem { place, message, hint } = problem;
-                self.survived.push(Warning { place, message: format!("{message}; it is passed over"), hint });
+                let warning = Warning::new(&place, format!("{message}; it is passed over"));
+                self.survived.push(Warning { hint, ..warning });
             } else {
                 problems.push(problem);
             }

@@ -34,7 +34,8 @@ impl Setting {
     }
 
     fn refuse(&self, expected: impl std::fmt::Display) -> Problem {
-        if self.option.secret {
+        // Of a switch whose name asks for a secret the value may be one.
+        if self.option.secret || self.option.name == "use-auth-secret" {
             return self.problem(format_args!("expected {expected}"));
         }
         self.problem(format_args!("expected {expected}, found {}", self.found()))

@@ -235,11 +235,12 @@ fn the_profile_follows_from_what_was_given() {
 
 #[test]
 fn options_without_effect_yet_warn_once_each() {
-    let line = "--no-cli --no-cli --no-dtls";
+    let line = "--cli --cli --dtls --no-tlsv1 --no-tlsv1";
     let text = warnings(load_line(line));
-    for name in ["no-cli", "no-dtls"] {
+    for name in ["cli", "dtls"] {
         assert_eq!(count(&text, &format!("{name} has no effect yet")), 1, "{text}");
     }
+    assert_eq!(count(&text, "--no-tlsv1: it is so already"), 1, "{text}");
 }
 
 #[cfg(unix)]
@@ -248,4 +249,19 @@ fn a_value_that_is_no_text_is_refused() {
     use std::os::unix::ffi::OsStringExt;
     let args = ["-r".into(), OsString::from_vec(vec![b'a', 0xff])];
     assert!(parse_command_line(args).unwrap_err().to_string().contains("--realm: the value is not UTF-8"));
+}
+
+#[test]
+fn what_may_be_a_secret_is_not_shown() {
+    let text = problems(load_line("--use-auth-secret=hunter2"));
+    assert!(text.contains("--use-auth-secret: expected a boolean") && !text.contains("hunter2"), "{text}");
+    for option in ["--static-auth-secret", "-u", "--use-auth-secret", "--cli-password", "--nonce-secret"] {
+        let line = format!("-r r {option} a:long-enough-for-all hunter2");
+        let text = match load_line(&line) {
+            Ok(loaded) => warnings(Ok(loaded)),
+            Err(problems) => problems.to_string(),
+        };
+        assert!(!text.contains("hunter2"), "{text}");
+        assert_eq!(count(&text, "Unknown argument: ...\n"), 1 + usize::from(option == "--use-auth-secret"), "{text}");
+    }
 }

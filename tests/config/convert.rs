@@ -55,7 +55,7 @@ fn what_was_dropped_is_told_with_its_line_and_secrets_are_kept() {
     let expected = "# Made from turnserver.conf by `turnserver convert`.\n\nprofile = \"coturn\"\n\
                     lt-cred-mech = true\n\
                     user = [\n    \"alice:pass\\\"wo\\\\rd-27\",\n    \"bob:builder-81\",\n]\n\
-                    # Line 4: no-cli has no effect yet (There is no console that could be turned off.)\n\
+                    # Line 4: no-cli: it is so already (There is no console that could be turned off.)\n\
                     realm = \"a.example\"\n\
                     listening-port = 3480\n\
                     # Line 9: unknown option \"foo-bar\", which changes nothing\n";

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::fs;
 
-use turnserver::config::options::{self, Kind};
+use turnserver::config::options::{self, Kind, Preset};
+use turnserver::config::raw::Value;
 use turnserver::config::{AuthMode, Config, Judged, LogLevel, Profile, Sources, judge};
 
 use crate::serve;
@@ -20,6 +21,25 @@ fn config(variables: &[(&str, &str)]) -> Config {
 
 #[test]
 fn every_option_has_a_variable_that_takes_its_words() {
+    for option in options::all() {
+        let value = match (option.kind, option.default[0], option.example) {
+            (_, _, [example, ..]) => (*example).to_owned(),
+            (Kind::Switch, ..) => "yes".to_owned(),
+            (_, Preset::Value(text), _) => text.to_owned(),
+            (Kind::Integer { max, .. }, ..) => max.to_string(),
+            (Kind::Text(_) | Kind::Word(_), ..) => "value".to_owned(),
+        };
+        let variable = format!("TURNSERVER_{}", option.name.to_uppercase().replace('-', "_"));
+        let judged = judged("", &[(&variable, &value)]);
+        // Of two names that differ in case only there is one variable.
+        let set: Vec<String> = judged.settings.iter().map(|setting| setting.option.name.to_lowercase()).collect();
+        assert_eq!(set, [option.name.to_lowercase()], "{variable}={value}");
+        assert!(judged.settings[0].value == Value::Untyped(value), "{variable}");
+    }
+}
+
+#[test]
+fn variables_have_the_words_of_the_command_line() {
     let config = config(&[
         ("TURNSERVER_LISTENING_PORT", "3479"),
         ("TURNSERVER_FINGERPRINT", "yes"),

@@ -75,7 +75,7 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
         }
         None => info!(profile, "no configuration file"),
     }
-    loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
+    log::tell(&loaded.warnings);
     if loaded.config.process.daemon && is_awaited {
         warn!("daemon has no effect: a service manager waits for the server itself");
     }

@@ -129,7 +129,7 @@ impl Reloader {
         if let Some(file) = &loaded.file {
             warn_readable(file, &loaded.config);
         }
-        loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
+        super::log::tell(&loaded.warnings);
         for Change { option, values } in &changed {
             match values {
                 Some((before, after)) => info!(option, before = before.as_str(), after = after.as_str(), "changed"),

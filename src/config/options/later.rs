@@ -4,6 +4,26 @@
 use super::{BASE, Category, Definition, Kind, described};
 use crate::config::raw::Value;
 
+/// Those that ask for what is so in any case. Nearly every file of coturn's has some: they are told, and warned of by nobody.
+const MET: &[&str] = &[
+    "no-dtls",
+    "udp-self-balance",
+    "no-tcp-relay",
+    "no-loopback-peers",
+    "stateless-nonce",
+    "no-sslv2",
+    "no-sslv3",
+    "no-tlsv1",
+    "no-tlsv1_1",
+    "no-rfc5780",
+    "response-origin-only-with-rfc5780",
+    "no-stun-backward-compatibility",
+    "drop-invalid-packets",
+    "udp-recvmmsg",
+    "no-cli",
+    "no-auth-pings",
+];
+
 const LATER: Definition = Definition {
     category: Category::Later,
     apply: |raw, it| {
@@ -12,7 +32,10 @@ const LATER: Definition = Definition {
             && !it.option.name.starts_with("no-")
             && it.value != Value::Untyped(String::new())
             && it.switch().is_ok_and(|on| !on);
-        if !asks_nothing {
+        let is_met = MET.contains(&it.option.name) && it.switch().unwrap_or(true);
+        if is_met && !asks_nothing {
+            raw.met.entry(it.option.name).or_insert_with(|| it.place.clone());
+        } else if !asks_nothing {
             raw.later.entry(it.option.name).or_insert_with(|| it.place.clone());
         }
         Ok(())

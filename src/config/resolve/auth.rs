@@ -153,8 +153,7 @@ fn mode(raw: &Raw, rules: &Rules, found: &mut Found) -> AuthMode {
     }
     match (secret, users.or(database)) {
         (Some(_), _) => {
-            if users.is_some() || raw.lt_cred_mech.value {
-                let place = users.unwrap_or(&raw.lt_cred_mech.place);
+            if let Some(place) = users {
                 found.doubtful(place, "static users are ignored", "a shared secret is configured, and it wins");
             }
             if raw.secrets.is_empty()

@@ -83,6 +83,10 @@ fn say_what_comes_later(raw: &Raw, found: &mut Found) {
         let doc = options::find(name).map_or("", |option| option.doc);
         found.doubtful(place, format!("{name} has no effect yet"), doc);
     }
+    for (name, place) in &raw.met {
+        let doc = options::find(name).map_or("", |option| option.doc);
+        found.warnings.push(Warning::note(place, format!("{name}: it is so already")).hint(doc));
+    }
 }
 
 fn tls(raw: &Raw, found: &mut Found) -> Option<TlsFiles> {

@@ -47,6 +47,16 @@ pub(super) struct Controls {
     level: reload::Handle<Targets, Registry>,
 }
 
+/// Says what is doubtful about a configuration.
+pub(super) fn tell(warnings: &[config::Warning]) {
+    for warning in warnings {
+        match warning.is_note {
+            true => info!("{warning}"),
+            false => warn!("{warning}"),
+        }
+    }
+}
+
 /// Starts the log.
 ///
 /// # Errors
