@@ -1,9 +1,11 @@
 //! Log files that are moved away while lines are written.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::PathBuf;
 
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::process::Signal;
 
 use crate::netns::can_make_hosts;
@@ -93,4 +95,32 @@ fn who_gave_up_root_opens_the_file_anew() {
     line_of(&path, &["log file opened anew"]);
     alice(&server).relayed();
     line_of(&path, &["allocation created"]);
+}
+
+/// Whoever starts it is told, and does not wait.
+#[test]
+fn a_pipe_that_nobody_reads_is_refused_at_once() {
+    let launch = launch(&["--profile=default", "--simple-log"]);
+    let pipe = launch.dir().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).expect("our own directory");
+    let option = format!("--log-file={}", pipe.display());
+    let refused = launch.and(&[&option]).run();
+    assert!(refused.log.contains(&format!("cannot log into {}", pipe.display())), "{}", refused.log);
+}
+
+/// Whoever collects lines from a pipe gets them.
+#[test]
+fn a_pipe_that_is_read_gets_the_log() {
+    let launch = launch(&["--simple-log", "--no-stdout-log"]);
+    let pipe = launch.dir().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).expect("our own directory");
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let mut reader = fs::File::options().read(true).custom_flags(nonblocking).open(&pipe).expect("our own pipe");
+    let option = format!("--log-file={}", pipe.display());
+    let mut server = launch.and(&[&option]).silent().start();
+    alice(&server).relayed();
+    assert!(server.terminate().success());
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("the server wrote, and closed it");
+    assert!(text.contains("allocation created") && text.contains("stopped"), "{text}");
 }

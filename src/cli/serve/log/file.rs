@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use time::{Date, OffsetDateTime};
 use tracing::error;
 
@@ -90,8 +91,13 @@ impl Write for Writer {
     }
 }
 
+/// A pipe that nobody reads is an error: nobody waits for its reader.
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(MODE).open(path)
+    let at_once = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().append(true).create(true).mode(MODE).custom_flags(at_once).open(path)?;
+    // From here on the thread of the log is the one that waits.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
 }
 
 /// As coturn has it: `turn.log` of a day is `turn_2026-11-21.log`.
