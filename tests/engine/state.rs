@@ -37,6 +37,19 @@ fn a_secret_that_others_can_read_is_used_with_one_warning() {
 }
 
 #[test]
+fn a_configuration_with_any_secret_that_others_can_read_is_told_of() {
+    let (nonces, users) =
+        ("nonce-secret = \"nonces-of-the-fleet-come-from-it\"\n", "user = [\"alice:wonderland-7\"]\n");
+    for (mode, secret, warnings) in [(0o644, nonces, 1), (0o640, nonces, 0), (0o644, users, 1), (0o644, "", 0)] {
+        let launch = Launch::new(&["--user=bob:wonderland-8"]).with_file(&format!("realm = \"r\"\n{secret}"));
+        set_mode(&launch.dir().join("configuration.toml"), mode);
+        let server = launch.start();
+        let told = server.log.count(&["WARN", "a file with secrets can be read by others", "configuration.toml"]);
+        assert_eq!(told, warnings, "{mode:03o} {secret}:\n{}", server.log.text());
+    }
+}
+
+#[test]
 fn a_secret_from_a_documentation_is_refused() {
     for example in ["changeme", "north", "logen\n"] {
         let launch = Launch::new(&["--realm=r", "--secret-file=kept.secret"]);

@@ -71,7 +71,7 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
     match &loaded.file {
         Some(file) => {
             info!(file = %file.display(), profile, "configuration read");
-            warn_readable(file, &loaded.config);
+            warn_readable(file, &loaded);
         }
         None => info!(profile, "no configuration file"),
     }

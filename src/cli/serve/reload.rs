@@ -127,7 +127,7 @@ impl Reloader {
         (self.in_force, self.secrets) = (in_force, secrets);
         self.log.set_level(engine.config().log.level);
         if let Some(file) = &loaded.file {
-            warn_readable(file, &loaded.config);
+            warn_readable(file, &loaded);
         }
         super::log::tell(&loaded.warnings);
         for Change { option, values } in &changed {

@@ -7,13 +7,15 @@ use anyhow::{Result, bail, ensure};
 use tracing::{info, warn};
 
 use super::super::state_dir::{Secret, StateDir, secret};
-use crate::config::{AuthMode, Config, is_example_secret, short_secret};
+use crate::config::error::Place;
+use crate::config::{AuthMode, Config, Loaded, is_example_secret, short_secret};
 use crate::rng;
 use crate::udp::Secrets;
 
-/// Says so when others can read passwords.
-pub(super) fn warn_readable(file: &Path, config: &Config) {
-    let holds_secrets = !config.auth.users.is_empty() || !config.auth.secrets.is_empty();
+/// Says so when others can read passwords, where any is written into the file.
+pub(super) fn warn_readable(file: &Path, loaded: &Loaded) {
+    let holds_secrets =
+        loaded.written.iter().any(|setting| setting.option.secret && matches!(setting.place, Place::File { .. }));
     let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.mode());
     if holds_secrets && mode & 0o007 != 0 {
         warn!(file = %file.display(), mode = format!("{:03o}", mode & 0o777), "a file with secrets can be read by others");
