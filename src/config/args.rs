@@ -229,7 +229,9 @@ fn argument(option: &'static Definition) -> Arg {
         .value_parser(clap::value_parser!(OsString))
         .value_name(metavar(option.kind))
         .help_heading(option.category.heading())
-        .help(format!("{} [default: {}]", option.doc, option.default_text()));
+        .help(format!("{} [default: {}]", option.doc, option.default_text()))
+        // The manual page has room for everything.
+        .long_help(format!("{} [default: {}] {}", option.doc, option.default_text(), option.more));
     let argument = match option.short {
         Some(letter) => argument.short(letter),
         None => argument,

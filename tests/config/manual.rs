@@ -118,6 +118,9 @@ fn the_page_holds_every_option_and_section() {
     let page = page().replace("\\-", "-");
     for option in turnserver::config::options::all() {
         assert!(page.contains(&format!("--{}", option.name)), "{}", option.name);
+        // Characters that mean something to roff are escaped there.
+        let told = option.more.split(['-', '\'', '.', '\\']).max_by_key(|part| part.len()).unwrap_or_default();
+        assert!(page.contains(told), "{}: {told}", option.name);
     }
     for heading in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "ENVIRONMENT", "FILES", "SIGNALS", "EXIT STATUS"] {
         let wanted = [format!(".SH {heading}\n"), format!(".SH \"{heading}\"\n")];
