@@ -69,16 +69,38 @@ impl std::fmt::Debug for Nonce {
     }
 }
 
+/// Former keys whose nonces are still accepted. Each costs a forger's nonce one more look.
+const PREVIOUS_MAX: usize = 4;
+
 /// Makes and judges nonces; every worker has the same keys.
 #[derive(Clone)]
 pub struct Nonces {
-    current: Hmac<Sha256>,
-    previous: Option<Hmac<Sha256>>,
+    current: Key,
+    previous: Vec<Key>,
     realm: String,
     lifetime_secs: u32,
     features: SecurityFeatures,
+}
+
+/// What nonces are made with, and what they are bound to.
+#[derive(Clone)]
+struct Key {
+    bytes: [u8; 32],
+    keyed: Hmac<Sha256>,
     /// UDP clients may show them from another port.
     of_any_port: bool,
+}
+
+impl Key {
+    fn new(bytes: &[u8; 32], of_any_port: bool) -> Key {
+        let keyed = Hmac::new_from_slice(bytes).expect("HMAC takes keys of any length");
+        Key { bytes: *bytes, keyed, of_any_port }
+    }
+
+    /// Whether the same nonces are made with it.
+    fn is(&self, other: &Key) -> bool {
+        self.bytes == other.bytes && self.of_any_port == other.of_any_port
+    }
 }
 
 impl std::fmt::Debug for Nonces {
@@ -90,15 +112,13 @@ impl std::fmt::Debug for Nonces {
 impl Nonces {
     /// Nonces under `key`; what `previous` made is still accepted. A lifetime of 0 never ends.
     pub fn new(key: &[u8; 32], previous: Option<&[u8; 32]>, realm: &str, lifetime_secs: u32) -> Nonces {
-        let keyed = |key: &[u8; 32]| Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
-        let (current, previous) = (keyed(key), previous.map(keyed));
+        let (current, previous) = (Key::new(key, false), previous.map(|key| Key::new(key, false)));
         Nonces {
             current,
-            previous,
+            previous: previous.into_iter().collect(),
             realm: realm.to_owned(),
             lifetime_secs,
             features: SecurityFeatures::NONE,
-            of_any_port: false,
         }
     }
 
@@ -129,7 +149,19 @@ impl Nonces {
     /// The same bound to the client's IP address alone (if `on`), for servers that send clients to each other: a client
     /// shows the nonce it has to the next server, from a port of its choice.
     pub fn of_any_port(self, on: bool) -> Nonces {
-        Nonces { of_any_port: on, ..self }
+        let rebound = |key: Key| Key { of_any_port: on, ..key };
+        Nonces { current: rebound(self.current), previous: self.previous.into_iter().map(rebound).collect(), ..self }
+    }
+
+    /// The same in the place of `former`, whose nonces are still accepted: each key's are bound to what they were.
+    pub fn in_place_of(mut self, former: &Nonces) -> Nonces {
+        for key in std::iter::once(&former.current).chain(&former.previous) {
+            let is_known = std::iter::once(&self.current).chain(&self.previous).any(|known| known.is(key));
+            if !is_known && self.previous.len() < PREVIOUS_MAX {
+                self.previous.push(key.clone());
+            }
+        }
+        self
     }
 
     /// A nonce for a client; `salt` is random, so that no two are equal.
@@ -152,8 +184,8 @@ impl Nonces {
         let mut raw = [0; RAW_LEN + 2];
         let decoded = nonce.len() == NONCE_LEN && URL_SAFE_NO_PAD.decode_slice(nonce, &mut raw) == Ok(RAW_LEN);
         let raw = &raw[..RAW_LEN];
-        let is_ours = |key: &Hmac<Sha256>| self.mac(key, raw, features, tuple).verify_truncated_left(&raw[9..]).is_ok();
-        if !decoded || raw[0] != VERSION || !(is_ours(&self.current) || self.previous.as_ref().is_some_and(is_ours)) {
+        let is_ours = |key: &Key| self.mac(key, raw, features, tuple).verify_truncated_left(&raw[9..]).is_ok();
+        if !decoded || raw[0] != VERSION || !(is_ours(&self.current) || self.previous.iter().any(is_ours)) {
             return NonceAge::Foreign;
         }
         let issued = u64::from(u32::from_be_bytes([raw[1], raw[2], raw[3], raw[4]]));
@@ -170,8 +202,8 @@ impl Nonces {
     /// Binds a nonce to realm and client address; over UDP to the port as well, as a source address alone can be forged.
     /// Not over streams: one client's connections share a nonce (RFC 6062 opens a second one). And to what it announces, so
     /// that nobody takes that away (RFC 8489 section 16.1.3). No two of these have equal lengths.
-    fn mac(&self, key: &Hmac<Sha256>, raw: &[u8], features: SecurityFeatures, tuple: &FiveTuple) -> Hmac<Sha256> {
-        let mut mac = key.clone();
+    fn mac(&self, key: &Key, raw: &[u8], features: SecurityFeatures, tuple: &FiveTuple) -> Hmac<Sha256> {
+        let mut mac = key.keyed.clone();
         mac.update(&raw[..9]);
         mac.update(&(self.realm.len() as u64).to_be_bytes());
         mac.update(self.realm.as_bytes());
@@ -179,7 +211,7 @@ impl Nonces {
             IpAddr::V4(ip) => mac.update(&ip.octets()),
             IpAddr::V6(ip) => mac.update(&ip.octets()),
         }
-        if !(tuple.transport.is_stream() || self.of_any_port) {
+        if !(tuple.transport.is_stream() || key.of_any_port) {
             mac.update(&tuple.client.port().to_be_bytes());
         }
         if features != SecurityFeatures::NONE {

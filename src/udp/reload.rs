@@ -69,7 +69,7 @@ impl Engine {
             true => Arc::clone(&self.settings.bandwidth),
             false => made.bandwidth,
         };
-        let (policy, nonces) = (made.policy, made.nonces);
+        let (policy, nonces) = (made.policy, made.nonces.in_place_of(&self.settings.nonces));
         let settings = Settings { config, policy, nonces, bandwidth, ..Settings::clone(&self.settings) };
         Ok(Prepared { settings, seed, addresses })
     }

@@ -138,6 +138,24 @@ fn nonces_outlive_a_reload_and_a_change_of_their_key() {
     assert_eq!(crate::wire::Reply::new(client.gather(1).remove(0)).code(), 0);
 }
 
+/// Whatever the server made its nonces with before, or bound them to.
+#[test]
+fn nonces_outlive_a_change_of_the_secret_of_a_fleet() {
+    let first = [("nonce-secret", "\"the-first-secret-of-a-fleet\"")];
+    let second = [("nonce-secret", "\"the-second-secret-of-a-fleet\"")];
+    let elsewhere = [("alternate-server", "[\"192.0.2.1:3478\"]")];
+    for (before, after, code) in
+        [(&first[..], &second[..], 0), (&[], &first, 0), (&first, &[], 0), (&[], &elsewhere, 300)]
+    {
+        let stage = Stage::new(before);
+        let mut client = stage.alice().challenged();
+        (0..2).for_each(|_| stage.reload(after));
+        client.send_allocate();
+        let reply = crate::wire::Reply::new(client.gather(1).remove(0));
+        assert_eq!(reply.code(), code, "{before:?}, then {after:?}");
+    }
+}
+
 /// A channel with an upper number was bound while that was allowed; on a stream its data must stay data.
 #[test]
 fn channels_that_are_bound_keep_their_numbers() {

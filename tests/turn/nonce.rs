@@ -208,3 +208,37 @@ fn servers_of_a_fleet_take_each_others_nonces() {
         assert_eq!(nonces.judge(&nonce, now, &udp(client)), age, "{client}");
     }
 }
+
+// A first Allocate that is refused for its nonce ends a call of Chrome's, whatever changed in between.
+#[test]
+fn nonces_made_before_a_change_are_taken_as_they_were_bound() {
+    let udp = |port: u16| tuple(Transport::Udp, &format!("203.0.113.5:{port}"));
+    let of = |key: u8, on: bool| Nonces::new(&[key; 32], None, "example.org", LIFETIME).of_any_port(on);
+    for (before, after) in [
+        (of(1, true), of(2, true)),
+        (of(1, false), of(2, true)),
+        (of(1, true), of(2, false)),
+        (of(1, false), of(1, true)),
+        (of(1, true), of(1, false)),
+    ] {
+        let nonce = before.mint(NOW, 7, &udp(4000));
+        assert_eq!(after.judge(&nonce, NOW, &udp(4000)), NonceAge::Foreign);
+        let once = after.clone().in_place_of(&before);
+        let again = after.clone().in_place_of(&once);
+        for nonces in [once, again] {
+            assert_eq!(nonces.judge(&nonce, NOW, &udp(4000)), NonceAge::Fresh);
+            assert_eq!(nonces.judge(&nonce, NOW, &udp(4001)), before.judge(&nonce, NOW, &udp(4001)), "another port");
+            assert_eq!(nonces.judge(&nonce, at(601), &udp(4000)), NonceAge::Stale, "they live no longer");
+            assert_eq!(after.judge(&nonces.mint(NOW, 7, &udp(4000)), NOW, &udp(4000)), NonceAge::Fresh, "a new one");
+        }
+    }
+}
+
+#[test]
+fn changes_without_end_leave_few_keys() {
+    let of = |key: u8| Nonces::new(&[key; 32], None, "example.org", LIFETIME);
+    let minted = |key: u8| of(key).mint(NOW, 7, &client());
+    let last = (1..100).fold(of(0), |former, key| of(key).in_place_of(&former));
+    let taken: Vec<u8> = (0..100).filter(|key| last.judge(&minted(*key), NOW, &client()) == NonceAge::Fresh).collect();
+    assert_eq!(taken, [95, 96, 97, 98, 99]);
+}
