@@ -86,6 +86,14 @@ pub struct Loaded {
     pub written: Vec<Setting>,
 }
 
+impl Loaded {
+    /// Whether the switch of this name was written, and on.
+    pub fn is_on(&self, option: &str) -> bool {
+        let last = self.written.iter().rev().find(|setting| setting.option.name == option);
+        last.is_some_and(|setting| setting.switch() == Ok(true))
+    }
+}
+
 /// Whatever was written, and everything there is to say about it.
 #[derive(Clone, Debug)]
 pub struct Judged {

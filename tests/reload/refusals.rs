@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use crate::looks;
 use crate::stage::{ALICE, BOB, Stage, Values};
-use crate::wire::Launch;
+use crate::wire::{Client, Launch, timed_name};
 
 /// Values whose every one would change something if it were taken over.
 const CHANGES: Values<'static> = &[
@@ -61,6 +61,67 @@ fn a_file_that_is_gone_or_cannot_be_read_changes_nothing() {
     fs::write(&path, [0xFF, 0xFE]).expect("our own directory");
     assert!(!stage.signal_reload());
     assert_unchanged(&stage);
+}
+
+/// Whoever is served by a file that was found is not to be served by no file, or by somebody else's.
+#[test]
+fn a_file_that_was_found_and_is_not_found_again_changes_nothing() {
+    let launch = Launch::new(&[]).searching();
+    let found = launch.dir().join("turnserver.toml");
+    let link = || symlink("configuration.toml", &found).expect("our own directory");
+    link();
+    let stage = Stage::of(launch, &[]);
+    let mut client = stage.alice();
+    client.relayed();
+    fs::remove_file(&found).expect("our own directory");
+    assert!(!stage.signal_reload(), "{}", stage.server.log.text());
+    fs::write(stage.server.dir().join("turnserver.conf"), "stun-only\n").expect("our own directory");
+    assert!(!stage.signal_reload(), "{}", stage.server.log.text());
+    assert_eq!(stage.server.log.count(&["ERROR", "turnserver.toml: it is not found any more"]), 2);
+    assert_eq!(client.refresh(600).code(), 0);
+    assert_eq!((looks::realm(&stage), looks::users(&stage)), ("r.example".into(), "0 0".into()));
+    link();
+    assert!(stage.signal_reload(), "{}", stage.server.log.text());
+    assert_eq!(client.refresh(600).code(), 0);
+}
+
+/// Editors leave a file empty for an instant; nobody means to end all service by leaving the users out.
+#[test]
+fn service_ends_for_everybody_only_if_that_is_said() {
+    let stage = Stage::new(&[]);
+    let mut client = stage.alice();
+    client.relayed();
+    let without_users = stage.text(&[("user", ""), ("lt-cred-mech", "")]);
+    for text in ["", "# half of it", &without_users, &format!("{without_users}stun-only = false\n")] {
+        assert!(!stage.try_reload(text), "{text}:\n{}", stage.server.log.text());
+    }
+    assert_eq!(stage.server.log.count(&["ERROR", "there are no users and no secret any more", "stun-only"]), 4);
+    assert_eq!(client.refresh(600).code(), 0);
+    stage.reload(&[("stun-only", "true")]);
+    stage.reload(&[("user", ""), ("lt-cred-mech", "")]);
+}
+
+/// Another secret than the one that services sign with would refuse all of their clients.
+#[test]
+fn a_secret_file_that_is_gone_is_not_made_anew() {
+    let values = [("user", ""), ("lt-cred-mech", "false"), ("secret-file", "\"turn.secret\"")];
+    let stage = Stage::new(&values);
+    let path = stage.server.dir().join("turn.secret");
+    let secret = fs::read_to_string(&path).expect("it was made").trim().to_owned();
+    let other = "another-secret-of-some-length";
+    let code =
+        |secret: &str| Client::udp(stage.addr()).with_timed_name(&timed_name(':', "carol"), secret).allocate().code();
+    fs::remove_file(&path).expect("our own directory");
+    assert!(!stage.signal_reload(), "{}", stage.server.log.text());
+    assert!(!path.exists());
+    assert_eq!(stage.server.log.count(&["ERROR", "turn.secret", "there is no such file"]), 1);
+    assert_eq!((code(&secret), code(other)), (0, 401));
+    fs::write(&path, other).expect("our own directory");
+    assert!(stage.signal_reload() && stage.signal_reload(), "{}", stage.server.log.text());
+    assert_eq!((code(&secret), code(other)), (401, 0));
+    let log = stage.server.log.text();
+    assert_eq!(stage.server.log.count(&["changed", "option=\"secret-file\""]), 1, "{log}");
+    assert!(![&secret, other].iter().any(|secret| log.contains(*secret)), "without the secrets: {log}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(crate) struct Launch {
     descriptors: Option<u32>,
     ports: Option<(u16, u16)>,
     file_alone: bool,
+    searches: bool,
     is_silent: bool,
     output: Output,
     before: Option<String>,
@@ -78,6 +79,7 @@ impl Launch {
             descriptors: None,
             ports: None,
             file_alone: false,
+            searches: false,
             is_silent: false,
             output: Output::Printed,
             before: None,
@@ -155,6 +157,12 @@ impl Launch {
     /// Reads a file of this name in its directory.
     pub(crate) fn reading(mut self, name: &str) -> Launch {
         self.file = Some(self.dir.path().join(name));
+        self
+    }
+
+    /// Is told of no file, and looks for one.
+    pub(crate) fn searching(mut self) -> Launch {
+        self.searches = true;
         self
     }
 
@@ -239,6 +247,7 @@ impl Launch {
             }
         };
         match &self.file {
+            _ if self.searches => &mut command,
             Some(file) => command.arg("-c").arg(file),
             None => command.arg("-n"),
         };

@@ -140,7 +140,7 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     notifier.ready();
     background.map_or(Ok(()), Background::ready)?;
     keeper.map(|keeper| runtime.spawn(keeper.run()));
-    let mut reloader = Reloader { serve, in_force, secrets, state, watch: certificate_watch, log, database };
+    let mut reloader = Reloader { serve, file, in_force, secrets, state, watch: certificate_watch, log, database };
     runtime.block_on(signals.until_stop(&mut engine, &mut reloader, &notifier));
     limit.begin();
     notifier.stopping();

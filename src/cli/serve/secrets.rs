@@ -22,8 +22,9 @@ pub(super) fn warn_readable(file: &Path, loaded: &Loaded) {
     }
 }
 
-/// Reads, or makes, what outlives a restart; what is made belongs to whom the state does. What cannot be kept there stays as
-/// it is `in_force`, so that nonces that clients have go on being taken.
+/// Reads, or makes, what outlives a restart; what is made belongs to whom the state does. While something is `in_force`, no
+/// secret is made, which no client would know; and a nonce key that cannot be kept stays as it is, so that nonces that clients
+/// have go on being taken.
 pub(super) fn read_state(config: &mut Config, state: &Result<StateDir>, in_force: Option<&Secrets>) -> Result<Secrets> {
     if let Some(file) = config.auth.secret_file.clone() {
         let path = match state {
@@ -31,6 +32,8 @@ pub(super) fn read_state(config: &mut Config, state: &Result<StateDir>, in_force
             Ok(state) => state.join(&file),
             Err(error) => bail!("no state directory for secret-file: {error:#}"),
         };
+        let is_gone = in_force.is_some() && !path.exists();
+        ensure!(!is_gone, "{}: there is no such file; a secret is made at the start only", path.display());
         let Secret { text, path, is_new } = secret(path, state.as_ref().ok().and_then(StateDir::owner))?;
         ensure!(!is_example_secret(&text), "{} holds a secret that documentation uses", path.display());
         if let Some(short) = short_secret(&text) {
