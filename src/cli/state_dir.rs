@@ -116,12 +116,16 @@ fn refuse_strangers(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
+    // A pipe would be waited at for somebody who writes to it.
+    let opened = OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32).open(path);
+    let file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
-    let mode = file.metadata()?.mode();
+    let metadata = file.metadata()?;
+    ensure!(metadata.is_file(), "{} is not a regular file", path.display());
+    let mode = metadata.mode();
     // A service's group may read it: root:turnserver 0640 is how a file is given to it.
     if mode & 0o007 != 0 {
         warn!(path = %path.display(), mode = format!("{:03o}", mode & 0o777), "a secret can be read by others");

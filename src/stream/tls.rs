@@ -282,5 +282,10 @@ fn is_encrypted(text: &[u8]) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
-    fs::read(path).map_err(|error| CertificateError::Unreadable { path: path.into(), error })
+    let unreadable = |error| CertificateError::Unreadable { path: path.into(), error };
+    // A pipe would be waited at for somebody who writes to it.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")));
+    }
+    fs::read(path).map_err(unreadable)
 }

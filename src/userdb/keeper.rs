@@ -111,11 +111,8 @@ impl Keeper {
         if self.was_there {
             return Ok(());
         }
-        let path = self.link.path();
-        let made = timeout(ANSWER_MAX, Sqlite::create_if_missing(path, self.owner)).await;
-        let unanswered = |_| Err(SqliteError::NotOurs("it does not answer".to_owned()));
-        if made.unwrap_or_else(unanswered)? {
-            info!(file = %path.display(), "made a user database with coturn's tables");
+        if self.link.create_if_missing(self.owner).await? {
+            info!(file = %self.link.path().display(), "made a user database with coturn's tables");
         }
         self.was_there = true;
         Ok(())
@@ -124,7 +121,7 @@ impl Keeper {
     async fn look_again(&mut self) {
         let looked = async {
             self.create_once().await?;
-            if self.link.look()? {
+            if self.link.look().await? {
                 info!(file = %self.link.path().display(), "another user database has its name now");
                 self.read = None;
             }

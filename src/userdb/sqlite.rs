@@ -3,9 +3,7 @@
 //! Nothing is ever written to a file that has tables: its schema and its journal mode are its owner's, and coturn starts on
 //! it again.
 
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,15 +68,8 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Makes the file with its tables if it is missing, or empty; says whether it did.
-    pub(super) async fn create_if_missing(path: &Path, owner: Option<(u32, u32)>) -> Result<bool, SqliteError> {
-        // It will hold keys: nobody else reads it.
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        match made {
-            Ok(file) => owner.map_or(Ok(()), |(user, group)| fchown(&file, Some(user), Some(group)))?,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error.into()),
-        }
+    /// Makes the tables in a file that is empty; says whether it did.
+    pub(super) async fn create_tables(path: &Path) -> Result<bool, SqliteError> {
         let mut database = Sqlite { connection: options(path)?.connect().await.map_err(told)? };
         let is_new = !database.has_tables().await?;
         if is_new {
@@ -92,8 +83,6 @@ impl Sqlite {
 
     /// Opens a file that is there. What SQLite keeps in it is left as it is.
     pub(super) async fn open(path: PathBuf) -> Result<Sqlite, SqliteError> {
-        // SQLite says of any file that is missing or forbidden that it is unable to open it.
-        std::fs::File::open(&path)?;
         let connection = options(&path)?.pragma("query_only", "ON").connect().await.map_err(told)?;
         let mut database = Sqlite { connection };
         let encoding: String =

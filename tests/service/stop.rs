@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use turnserver::clock;
 
 use crate::supervisor::Supervisor;
-use crate::wire::{Client, poll_until, tls};
+use crate::wire::{Client, poll_until};
 use crate::{alice, launch};
 
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -31,20 +31,17 @@ fn a_server_with_a_thousand_allocations_ends_within_five_seconds() {
     assert_eq!(log.lines().filter(|line| line.contains("allocation ended")).count(), ALLOCATIONS, "each end is logged");
 }
 
-/// The thread that answers signals is made to hang over a key that never comes.
+/// The thread that answers signals is made to hang over a configuration that never comes.
 #[test]
 fn a_server_that_hangs_is_cut_short_and_its_status_says_so() {
-    let certificate = tls::Certificate::new();
     let mut supervisor = Supervisor::new();
     let launch = launch(&[]).with_env("NOTIFY_SOCKET", &supervisor.name).with_env("WATCHDOG_USEC", "200000");
-    let mut server = certificate.given_to(launch).start();
-    let arguments = std::fs::read(format!("/proc/{}/cmdline", server.pid())).expect("the server runs");
-    let arguments = String::from_utf8(arguments).expect("text");
-    let key = arguments.split('\0').find_map(|argument| argument.strip_prefix("--pkey=")).expect("it has a key");
-    std::fs::remove_file(key).expect("a file of our own");
-    let made = std::process::Command::new("mkfifo").arg(key).status().expect("mkfifo is there");
+    let mut server = launch.with_file("profile = \"coturn\"\n").start();
+    let file = server.dir().join("configuration.toml");
+    std::fs::remove_file(&file).expect("a file of our own");
+    let made = std::process::Command::new("mkfifo").arg(&file).status().expect("mkfifo is there");
     assert!(made.success());
-    server.signal(Signal::USR2);
+    server.signal(Signal::HUP);
     poll_until("the control thread hangs", || {
         let waits_in = std::fs::read_to_string(format!("/proc/{}/syscall", server.pid())).ok()?;
         // Opening waits for somebody who writes.

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 
 use crate::file::Turndb;
 use crate::users::allocate;
-use crate::wire::{Client, Launch, Received, Server, poll_until};
-use crate::{ALICE, BOB, REALM, start};
+use crate::wire::{Client, Launch, Received, Server, free_ports, http, poll_until};
+use crate::{ALICE, BOB, REALM, launch, start};
 
 /// Two clients of Alice's that hear each other.
 struct Call {
@@ -53,12 +55,15 @@ fn broken() -> Vec<(Turndb, &'static str)> {
     foreign.run("CREATE TABLE things (a)");
     let directory = Turndb::missing("directory.db");
     fs::create_dir(directory.path()).expect("a directory of our own");
+    let pipe = Turndb::missing("pipe.db");
+    mkfifo(pipe.path());
     vec![
         (Turndb::missing("no/such/directory/turndb"), "No such file or directory"),
         (text, "file is not a database"),
         (torn, "database disk image is malformed"),
         (foreign, "no such table: allowed_peer_ip"),
-        (directory, "unable to open database file"),
+        (directory, "it is not a regular file"),
+        (pipe, "it is not a regular file"),
     ]
 }
 
@@ -171,4 +176,27 @@ fn while_it_is_broken_who_is_known_goes_on() {
     assert_eq!(allocate(&server, ALICE), 0);
     fs::write(file.path(), good).expect("a directory of our own");
     poll_until("Bob is let in", || (allocate(&server, BOB) == 0).then_some(()));
+}
+
+/// A pipe stands for every file that does not answer: who asks for it waits for somebody who writes.
+#[test]
+fn a_pipe_in_its_place_holds_nothing_up() {
+    let file = with_alice_and_bob();
+    let port = free_ports(1);
+    let metrics = format!("--prometheus-port={port}");
+    let args = ["--prometheus", "--prometheus-address=127.0.0.1", metrics.as_str()];
+    let mut server = launch(&file, &args).start();
+    let mut call = Call::begin(&server);
+    fs::remove_file(file.path()).expect("it is there");
+    mkfifo(file.path());
+    assert!(server.log.find(&["WARN", "cannot be asked", "not a regular file", file.name()]).is_some());
+    assert_eq!(http::get(([127, 0, 0, 1], port).into(), "/livez").status, 200);
+    call.goes_on();
+    assert_eq!((allocate(&server, ALICE), allocate(&server, BOB)), (0, 500));
+    assert!(server.terminate().success(), "{}", server.log.text());
+}
+
+fn mkfifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().expect("mkfifo can be run");
+    assert!(made.success());
 }
