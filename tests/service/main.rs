@@ -4,6 +4,7 @@
 mod activation;
 mod daemon;
 mod drain;
+mod early;
 mod notify;
 mod privileges;
 mod process;

@@ -18,6 +18,7 @@ mod wait;
 
 pub(crate) use client::{Client, Received, timed_name};
 pub(crate) use link::Link;
+pub(crate) use log::Log;
 pub(crate) use memory::{busy, resident_kib};
 pub(crate) use ports::free_ports;
 pub(crate) use reply::Reply;

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
+use tokio::runtime::Runtime;
 use tracing::{info, warn};
 
 use super::first_run;
@@ -40,7 +41,7 @@ use notify::Notifier;
 use privileges::Identity;
 use reload::Reloader;
 use secrets::{read_state, warn_readable};
-use signals::Signals;
+use signals::{Early, Signals};
 use stop_limit::StopLimit;
 use watch::Watch;
 
@@ -52,21 +53,47 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
         Ok(Command::Serve(serve)) => serve,
         Err(problem) => return super::fail(&problem.to_string(), EXIT_STATUS),
     };
+    let is_awaited = std::env::var_os("NOTIFY_SOCKET").is_some() || inherited::are_there();
+    // Before anything else is opened that could be taken for one of them.
+    let given = inherited::take();
+    let (runtime, early) = match control() {
+        Ok(control) => control,
+        Err(error) => return super::fail(&format!("{error:#}"), EXIT_STATUS),
+    };
     let loaded = match load(&serve) {
         Ok(loaded) => loaded,
         Err(problems) => return super::fail(&format!("the configuration cannot be used\n{problems}"), EXIT_STATUS),
     };
     let background = daemon::Background::enter();
-    let is_awaited = std::env::var_os("NOTIFY_SOCKET").is_some() || inherited::are_there();
     if loaded.config.process.daemon && background.is_none() && !is_awaited {
         daemon::warn_of_console(&loaded.config.log);
         return daemon::start(&args).unwrap_or_else(|error| super::fail(&format!("{error:#}"), EXIT_STATUS));
     }
-    let given = inherited::take();
     let log = match log::start(&loaded.config.log) {
         Ok(log) => log,
         Err(error) => return super::fail(&format!("{error:#}"), EXIT_STATUS),
     };
+    say_what_was_read(&loaded, is_awaited);
+    let start = Start { serve, loaded, background, given, early, log: log.controls() };
+    let ended = serve_until_stopped(start, &runtime);
+    // A file that does not answer may have a thread wait for it.
+    runtime.shutdown_background();
+    // What was logged comes before the last word.
+    drop(log);
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => super::fail(&format!("{error:#}"), EXIT_STATUS),
+    }
+}
+
+/// The runtime of everything beside the workers, and the signals it hears from the first.
+fn control() -> Result<(Runtime, Early)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let early = runtime.block_on(async { Early::listen() })?;
+    Ok((runtime, early))
+}
+
+fn say_what_was_read(loaded: &Loaded, is_awaited: bool) {
     let profile = loaded.config.profile.name();
     match &loaded.file {
         Some(file) => {
@@ -79,14 +106,6 @@ pub(super) fn run(args: Vec<OsString>) -> ExitCode {
     if loaded.config.process.daemon && is_awaited {
         warn!("daemon has no effect: a service manager waits for the server itself");
     }
-    let start = Start { serve, loaded, background, given, log: log.controls() };
-    let ended = serve_until_stopped(start);
-    // What was logged comes before the last word.
-    drop(log);
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => super::fail(&format!("{error:#}"), EXIT_STATUS),
-    }
 }
 
 /// How the server was started.
@@ -96,11 +115,12 @@ struct Start {
     background: Option<Background>,
     /// Sockets that were open already, and what was none.
     given: (Inherited, Vec<String>),
+    early: Early,
     log: log::Controls,
 }
 
-fn serve_until_stopped(start: Start) -> Result<()> {
-    let Start { serve, loaded, background, given: (inherited, refused), log } = start;
+fn serve_until_stopped(start: Start, runtime: &Runtime) -> Result<()> {
+    let Start { serve, loaded, background, given: (inherited, refused), early, log } = start;
     inherited::warn_of(&refused);
     let in_force = InForce::new(&loaded);
     // Passwords as they were written go no further than this.
@@ -114,8 +134,7 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     let notifier = Notifier::from_env()?;
     // The handlers stand before anything can be asked to end.
     let limit = StopLimit::start()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut signals = runtime.block_on(async { Signals::listen() })?;
+    let mut signals = runtime.block_on(async { Signals::listen(early) })?;
     let (database, keeper) = runtime.block_on(UserDatabase::open(&mut config, owner))?.unzip();
     let config = Arc::new(config);
     let users = database::users(database.as_ref(), &config);
@@ -132,7 +151,7 @@ fn serve_until_stopped(start: Start) -> Result<()> {
     let mut engine = bound.start()?;
     if let Some(admin) = admin {
         let beside = Beside { database: database.as_ref().map(UserDatabase::store), lost_lines: log.lost() };
-        admin::serve(&runtime, admin, &config, &engine, beside)?;
+        admin::serve(runtime, admin, &config, &engine, beside)?;
     }
     let watchdog = sd_notify::watchdog_enabled().filter(|_| notifier.is_heard());
     let watch = Watch::start(engine.pulse(), engine.readings(), notifier.clone(), watchdog)?;

@@ -1,5 +1,6 @@
 //! The signals the server answers.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,15 +26,29 @@ pub(super) struct Signals {
     drain: Signal,
 }
 
-impl Signals {
-    pub(super) fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+/// Signals that do not ask the server to end, and would end it if they came while it starts. They are kept until it runs.
+pub(super) struct Early {
+    certificates: Signal,
+    reload: Signal,
+    drain: Signal,
+}
+
+impl Early {
+    /// Listens from now on, within a runtime.
+    pub(super) fn listen() -> io::Result<Early> {
+        Ok(Early {
             certificates: signal(SignalKind::user_defined2())?,
             reload: signal(SignalKind::hangup())?,
             drain: signal(SignalKind::user_defined1())?,
         })
+    }
+}
+
+impl Signals {
+    pub(super) fn listen(early: Early) -> io::Result<Signals> {
+        let Early { certificates, reload, drain } = early;
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Signals { terminate, interrupt, certificates, reload, drain })
     }
 
     pub(super) async fn until_stop(&mut self, engine: &mut Engine, reloader: &mut Reloader, notifier: &Notifier) {
