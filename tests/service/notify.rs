@@ -1,12 +1,13 @@
 //! What the service manager is told, and when.
 
+use std::fs;
 use std::net::{IpAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::supervisor::Supervisor;
-use crate::wire::{Client, Server, tls};
+use crate::wire::{Client, Launch, Server, tls};
 use crate::{alice, launch};
 
 fn start(supervisor: &Supervisor, args: &[&str]) -> Server {
@@ -58,6 +59,32 @@ fn a_reload_stands_between_reloading_and_ready() {
         from = supervisor.wait_for("READY=1", reloading) + 1;
     }
     assert_eq!((supervisor.count("RELOADING=1"), supervisor.count("READY=1")), (3, 4));
+}
+
+/// A signal is no question, so that nobody is answered: the status says what came of it.
+#[test]
+fn a_refused_reload_stands_in_the_status_until_a_good_one() {
+    let mut supervisor = Supervisor::new();
+    let text = |more: &str| format!("realm = \"r\"\nuser = \"alice:wonderland-27\"\n{more}");
+    // A watchdog has it look more often.
+    let launch = Launch::new(&[]).with_file(&text("")).with_env("WATCHDOG_USEC", "200000");
+    let server = launch.with_env("NOTIFY_SOCKET", &supervisor.name).start();
+    let file = server.dir().join("configuration.toml");
+    let reload = |more: &str| {
+        fs::write(&file, text(more)).expect("our own directory");
+        server.signal(Signal::HUP);
+    };
+    let serving = supervisor.wait_for("STATUS=serving, allocations: 0", 0);
+    reload("nonsense = 1\nmax-bps = \"much\"\n");
+    let place = format!("{}:3:", file.display());
+    let refused = supervisor.wait_for(&format!("STATUS=last reload refused: {place}"), serving);
+    supervisor.wait_for("READY=1", refused);
+    let still = supervisor.wait_for("STATUS=serving, allocations: 0", refused);
+    let told = supervisor.told[still].clone();
+    assert!(told.contains(&format!("last reload refused: {place}")) && told.contains("(and 1 more)"), "{told}");
+    reload("");
+    let good = supervisor.wait_for("STATUS=serving, allocations: 0", still + 1);
+    assert!(!supervisor.told[good].contains("refused"), "{:?}", supervisor.told);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -29,6 +29,15 @@ struct Supervisor {
     address: SocketAddr,
     /// That it cannot be told anything is said once.
     is_deaf: AtomicBool,
+    said: Mutex<Said>,
+}
+
+/// What stands in the line of status.
+#[derive(Debug, Default)]
+struct Said {
+    line: String,
+    /// What the last reload was refused for.
+    refused: Option<String>,
 }
 
 impl Notifier {
@@ -54,7 +63,12 @@ impl Notifier {
         };
         let socket = UnixDatagram::unbound()?;
         socket.set_write_timeout(Some(SEND_MAX))?;
-        Ok(Notifier(Some(Arc::new(Supervisor { socket, address, is_deaf: AtomicBool::new(false) }))))
+        Ok(Notifier(Some(Arc::new(Supervisor {
+            socket,
+            address,
+            is_deaf: AtomicBool::new(false),
+            said: Mutex::default(),
+        }))))
     }
 
     /// Whether somebody listens.
@@ -92,9 +106,32 @@ impl Notifier {
         self.tell(&[NotifyState::Watchdog]);
     }
 
-    /// One line for whoever asks for the status.
-    pub(super) fn status(&self, line: &str) {
-        self.tell(&[NotifyState::Status(line)]);
+    /// One line for whoever asks for the status, told if it is another one.
+    pub(super) fn status(&self, mut line: String) {
+        let Some(mut said) = self.said() else { return };
+        if let Some(why) = &said.refused {
+            line = format!("{line}, last reload refused: {why}");
+        }
+        if line != said.line {
+            self.tell(&[NotifyState::Status(&line)]);
+            said.line = line;
+        }
+    }
+
+    /// A reload was refused for this, or none was. It stands in the status until the next good one, as the service manager
+    /// takes every reload for a good one.
+    pub(super) fn reloaded(&self, refused: Option<String>) {
+        let Some(mut said) = self.said() else { return };
+        said.refused = refused.map(|why| why.lines().collect::<Vec<_>>().join(" "));
+        if let Some(why) = &said.refused {
+            let line = format!("last reload refused: {why}");
+            self.tell(&[NotifyState::Status(&line)]);
+            said.line = line;
+        }
+    }
+
+    fn said(&self) -> Option<MutexGuard<'_, Said>> {
+        self.0.as_ref().map(|supervisor| supervisor.said.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn tell(&self, states: &[NotifyState<'_>]) {

@@ -46,17 +46,24 @@ struct Next {
 }
 
 impl Reloader {
-    /// Reads the configuration again. If there is anything wrong with it nothing changes.
-    pub(super) fn run(&mut self, engine: &mut Engine) {
+    /// Reads the configuration again. If there is anything wrong with it nothing changes, and what that is is given in short.
+    pub(super) fn run(&mut self, engine: &mut Engine) -> Option<String> {
         // Before anything else goes there.
         self.log.reopen();
         let next = self.read(engine);
         engine.reloads().note(clock::now().wall, next.is_ok());
         match next {
-            Ok(next) => self.take(engine, next),
+            Ok(next) => {
+                self.take(engine, next);
+                None
+            }
             Err(problems) => {
                 problems.iter().for_each(|problem| error!("{problem}"));
                 error!(problems = problems.len(), "the configuration cannot be used; the former one stays in force");
+                problems.first().map(|first| match problems.len() {
+                    1 => first.clone(),
+                    all => format!("{first} (and {} more)", all - 1),
+                })
             }
         }
     }

@@ -64,7 +64,7 @@ impl Signals {
                 _ = self.certificates.recv() => reloader.reload_certificate(engine),
                 _ = self.reload.recv() => {
                     notifier.reloading();
-                    reloader.run(engine);
+                    notifier.reloaded(reloader.run(engine));
                     notifier.ready();
                 }
                 () = reloader.until_rules_change() => reloader.change_rules(engine),

@@ -39,7 +39,7 @@ impl Watch {
         watchdog: Option<Duration>,
     ) -> io::Result<Watch> {
         let (end, ended) = mpsc::channel();
-        let mut watcher = Watcher { pulse, readings, notifier, watchdog, status: String::new(), is_silent: false };
+        let mut watcher = Watcher { pulse, readings, notifier, watchdog, is_silent: false };
         let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(move || watcher.run(&ended))?;
         Ok(Watch { thread: Some(thread), end: Some(end) })
     }
@@ -60,8 +60,6 @@ struct Watcher {
     readings: Readings,
     notifier: Notifier,
     watchdog: Option<Duration>,
-    /// What was told last.
-    status: String,
     /// That a worker does not answer was logged.
     is_silent: bool,
 }
@@ -120,16 +118,13 @@ impl Watcher {
         }
     }
 
-    fn tell_status(&mut self, silent: Option<usize>) {
+    fn tell_status(&self, silent: Option<usize>) {
         let (allocations, ports) = (self.readings.allocations(), self.readings.ports());
         let doing = if self.readings.is_draining() { "draining" } else { "serving" };
         let mut status = format!("{doing}, allocations: {allocations}, relay ports: {ports}");
         if let Some(worker) = silent {
             status.push_str(&format!(", worker {worker} does not answer"));
         }
-        if status != self.status {
-            self.notifier.status(&status);
-            self.status = status;
-        }
+        self.notifier.status(status);
     }
 }
