@@ -186,6 +186,19 @@ fn tls_begins_and_ends_with_a_restart() {
     assert_eq!(looks::allocations(&stage), "2");
 }
 
+/// It would be noticed at the restart that it waits for.
+#[test]
+fn a_certificate_that_comes_and_is_broken_is_refused() {
+    let launch = Launch::new(&[]);
+    looks::write_certificates(launch.dir());
+    let stage = Stage::of(launch, &[]);
+    fs::write(stage.server.dir().join("broken.pem"), "no certificate").expect("our own directory");
+    let certified = |cert| stage.text(&[("cert", cert), ("pkey", "\"first.key\"")]);
+    assert!(!stage.try_reload(&certified("\"broken.pem\"")), "{}", stage.server.log.text());
+    assert_eq!(stage.server.log.count(&["ERROR", "broken.pem holds no certificate"]), 1);
+    assert!(stage.try_reload(&certified("\"first.pem\"")), "{}", stage.server.log.text());
+}
+
 #[test]
 fn two_signals_at_once_are_as_good_as_one_or_two() {
     let stage = certified();

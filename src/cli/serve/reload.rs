@@ -108,6 +108,11 @@ impl Reloader {
             problems.push(error.to_string());
             None
         });
+        // One that comes waits for a restart; that it is of no use is told now.
+        let coming = loaded.config.tls.as_ref().filter(|_| config.tls.is_none() && loaded.config.listen.tls);
+        if let Err(error) = self.watch.read(engine.certificates(), coming) {
+            problems.push(error.to_string());
+        }
         let prepared = read_state(&mut config, &self.state, Some(&self.secrets)).and_then(|secrets| {
             changed.extend(changed_secret_file(&engine.config().auth, &config.auth));
             userdb::seal(&mut config.auth);
