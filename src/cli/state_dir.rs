@@ -40,8 +40,10 @@ impl StateDir {
     /// The directory systemd gives the service (`StateDirectory=`), else `/var/lib/turn` when it is writable, else
     /// `./.turnserver`.
     pub(super) fn open(owner: Option<(u32, u32)>) -> Result<StateDir> {
-        if let Some(path) = std::env::var_os("STATE_DIRECTORY").filter(|path| !path.is_empty()) {
-            return Ok(StateDir { path: path.into(), owner });
+        let given = std::env::var_os("STATE_DIRECTORY").unwrap_or_default();
+        // A service may have several; the first is ours.
+        if let Some(path) = std::env::split_paths(&given).find(|path| !path.as_os_str().is_empty()) {
+            return Ok(StateDir { path, owner });
         }
         let system = Path::new(SYSTEM_DIR);
         if rustix::fs::access(system, rustix::fs::Access::WRITE_OK).is_ok() {

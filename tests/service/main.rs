@@ -6,6 +6,7 @@ mod daemon;
 mod drain;
 mod early;
 mod notify;
+mod pidfile;
 mod privileges;
 mod process;
 mod stop;

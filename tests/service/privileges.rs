@@ -196,3 +196,26 @@ fn the_log_is_opened_anew_without_root() {
     assert!(!text.contains("Permission denied"), "{text}");
     assert_eq!(fs::metadata(&log).expect("it is there").uid(), USER.1);
 }
+
+#[test]
+fn who_gives_up_the_group_alone_is_told_to_be_root_still() {
+    if !is_root("who_gives_up_the_group_alone_is_told_to_be_root_still") {
+        return;
+    }
+    let server = launch(&["--proc-group=nogroup"]).start();
+    assert_eq!(server.log.count(&["WARN", "the server is root still"]), 1, "{}", server.log.text());
+    assert_eq!(server.log.count(&["root is given up"]), 0);
+}
+
+/// systemd gives a service as many as it asks for, with colons between them.
+#[test]
+fn of_several_state_directories_the_first_is_ours() {
+    let launch = launch(&["--use-auth-secret", "--secret-file=made"]);
+    let [first, second] = ["first", "second"].map(|name| launch.dir().join(name));
+    for dir in [&first, &second] {
+        fs::create_dir(dir).expect("a directory of our own");
+    }
+    let dirs = std::env::join_paths([&first, &second]).expect("no colon in them");
+    let server = launch.with_env("STATE_DIRECTORY", dirs).start();
+    assert!(first.join("made").exists() && first.join("nonce.key").exists(), "{}", server.log.text());
+}

@@ -58,7 +58,11 @@ impl Identity {
         unistd::setgid(self.gid).context(refused)?;
         unistd::setuid(self.uid).context(refused)?;
         self.verify().context("root was not given up")?;
-        info!(user = self.uid.as_raw(), group = self.gid.as_raw(), "root is given up");
+        let (user, group) = (self.uid.as_raw(), self.gid.as_raw());
+        match self.uid.is_root() {
+            true => warn!(group, "the group is another one; the server is root still, with all that root may"),
+            false => info!(user, group, "root is given up"),
+        }
         Ok(())
     }
 
