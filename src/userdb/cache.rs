@@ -74,6 +74,13 @@ pub struct Cache<W> {
     names_max: usize,
 }
 
+/// Names that are in the cache no more. They may be many, to be freed where nobody waits for it.
+#[derive(Debug)]
+pub struct Forgotten {
+    _known: Aging<Arc<LongTermKey>>,
+    _unknown: Aging<()>,
+}
+
 #[derive(Debug)]
 struct Asked<W> {
     since: UnixTime,
@@ -132,15 +139,14 @@ impl<W> Cache<W> {
     }
 
     /// Has everybody asked for again, without forgetting who was known.
-    pub fn age(&mut self) {
+    pub fn age(&mut self) -> Forgotten {
         self.known.age();
-        self.unknown = Aging::default();
+        Forgotten { _known: Aging::default(), _unknown: std::mem::take(&mut self.unknown) }
     }
 
     /// Forgets everything; those who wait go on waiting.
-    pub fn clear(&mut self) {
-        self.known = Aging::default();
-        self.unknown = Aging::default();
+    pub fn clear(&mut self) -> Forgotten {
+        Forgotten { _known: std::mem::take(&mut self.known), _unknown: std::mem::take(&mut self.unknown) }
     }
 
     /// How many users are kept.

@@ -101,10 +101,12 @@ impl Database {
     /// Other things are wanted from now on. Whoever is known is asked for again, and everything is read again at once.
     pub fn want(&self, wanted: Wanted) {
         let former = self.wanted.swap(Arc::new(wanted));
-        if former.realm == self.wanted.load().realm {
-            self.cache().age();
-        } else {
-            self.cache().clear();
+        let is_same_realm = former.realm == self.wanted.load().realm;
+        let mut cache = self.cache();
+        let forgotten = if is_same_realm { cache.age() } else { cache.clear() };
+        drop(cache);
+        drop(forgotten);
+        if !is_same_realm {
             self.secrets.store(None);
         }
         self.again.notify_one();
