@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hashbrown::HashMap;
 
 use super::customer::Customer;
-use super::limits::{UDP_PAYLOAD_MAX, USERS_KEPT_MIN};
+use super::limits::{PACKET_BYTES, USERS_KEPT_MIN};
 use super::time::Mono;
 use crate::config::Limits;
 
@@ -19,6 +19,8 @@ use crate::config::Limits;
 /// made to send one to each other as fast as they can (RFC 8656 section 21.1.7).
 const DATAGRAM_BYTES_MIN: u64 = 28;
 const NANOS: u64 = 1_000_000_000;
+/// So much of a rate comes at once: a picture of a video, and 4 % of what the rate makes in 5 s.
+const BURST_NANOS: u64 = NANOS / 5;
 
 /// Which way data goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,17 +40,19 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// So many bytes a second, and a second's worth at once, but no less than one datagram of any length; none: no bound.
+    /// So many bytes a second, and a fifth of a second's worth at once, but no less than a full packet; none: no bound.
     pub fn new(bytes_per_sec: u64) -> Option<Flow> {
-        let burst_nanos = || nanos(UDP_PAYLOAD_MAX as u64, bytes_per_sec).max(NANOS);
+        let burst_nanos = || nanos(PACKET_BYTES, bytes_per_sec).max(BURST_NANOS);
         (bytes_per_sec > 0).then(|| Flow { bytes_per_sec, burst_nanos: burst_nanos() })
     }
 
-    /// When a bucket that is full at `full_at` is full again after `len` more; none: it holds less.
+    /// When a bucket that is full at `full_at` is full again after `len` more; none: it holds less. What is longer than
+    /// all it can hold passes when it is full, and is paid for in full: the time until the next one is longer.
     fn next(self, full_at: u64, len: usize, now: Mono) -> Option<u64> {
         let cost = nanos((len as u64).max(DATAGRAM_BYTES_MIN), self.bytes_per_sec);
         let next = full_at.max(now.0).saturating_add(cost);
-        (next <= now.0.saturating_add(self.burst_nanos)).then_some(next)
+        let fits = next <= now.0.saturating_add(self.burst_nanos) || full_at <= now.0;
+        fits.then_some(next)
     }
 }
 

@@ -54,6 +54,9 @@ pub const NAME_LEN_MAX: usize = 763;
 /// The largest UDP payload over IPv4.
 pub const UDP_PAYLOAD_MAX: usize = 65_507;
 
+/// What one packet of an ordinary network carries; as much may always be relayed at once.
+pub const PACKET_BYTES: u64 = 1500;
+
 /// Length of the longest answer: an Allocate success with two IPv6 addresses, or a 420 naming 128 types.
 pub const ANSWER_LEN_MAX: usize = 1280;
 

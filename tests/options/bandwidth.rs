@@ -1,13 +1,14 @@
 //! Limits of bandwidth.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use turnserver::clock;
 
-use crate::wire::{Client, Server};
+use crate::wire::{Client, Server, poll_until};
 use crate::{alice, bob, launch, start};
 
-/// Bytes a second, and as many at once.
+/// Bytes a second, of which a fifth may come at once.
 const LIMIT: f64 = 100_000.0;
 const LIMITED: &str = "100000";
 /// So many datagrams of a thousand bytes are sent: several seconds' worth.
@@ -29,6 +30,13 @@ impl Call {
         let addr = peer.local_addr().expect("a bound socket");
         assert_eq!(client.permit(addr.ip()).code(), 0);
         Call { client, relayed, peer }
+    }
+
+    /// Sends one datagram from the client to the peer.
+    fn send_one(&mut self) -> usize {
+        self.client.send(self.peer.local_addr().expect("a bound socket"), &PAYLOAD);
+        self.client.settle();
+        std::iter::from_fn(|| self.peer.recv(&mut [0; 2000]).ok()).count()
     }
 
     /// Sends a few datagrams from the client to the peer, no more than sockets hold; gives how many arrived.
@@ -58,17 +66,34 @@ fn assert_limited(calls: &mut [&mut Call], limit: f64, send_some: fn(&mut Call) 
         .flat_map(|_| calls.iter_mut().map(|call| send_some(call)).collect::<Vec<_>>())
         .sum();
     let (bytes, secs) = ((arrived * PAYLOAD.len()) as f64, clock::now().mono.since(start).as_secs_f64());
-    assert!(bytes <= limit + limit * secs, "{bytes} bytes arrived in {secs} s");
-    assert!(
-        bytes >= (limit - 1000.0).min(399_000.0),
-        "{bytes} bytes arrived in {secs} s, a second's worth may come at once"
-    );
+    assert!(bytes <= limit / 5.0 + limit * secs, "{bytes} bytes arrived in {secs} s");
+    assert!(bytes >= limit / 5.0 - 1000.0, "{bytes} bytes arrived in {secs} s, a fifth of a second's worth is a burst");
 }
 
 /// Both directions have the limit, each for itself.
 fn assert_both_limited(calls: &mut [&mut Call], limit: f64) {
     assert_limited(calls, limit, Call::send_some);
     assert_limited(calls, limit, Call::send_some_back);
+}
+
+/// One client sends ten times what it may for five seconds, another one half of what it may.
+fn assert_held_for_five_seconds(limited: &Server) {
+    let (mut greedy, mut modest) = (Call::of(alice(limited)), Call::of(bob(limited)));
+    let start = clock::now().mono;
+    let (mut sent, mut arrived) = (0, 0);
+    let elapsed = || clock::now().mono.since(start).as_secs_f64();
+    while elapsed() < 5.0 {
+        let next = clock::now().mono + Duration::from_millis(20);
+        sent += 20;
+        arrived += greedy.send_some();
+        assert_eq!(modest.send_one(), 1, "another client has its own limit");
+        poll_until("the next round begins", || (clock::now().mono >= next).then_some(()));
+    }
+    let (bytes, secs) = ((arrived * PAYLOAD.len()) as f64, elapsed());
+    assert!(bytes <= 1.05 * LIMIT * secs, "{bytes} bytes arrived in {secs} s");
+    // A slow machine offers less.
+    let offered = (sent * PAYLOAD.len()) as f64;
+    assert!(bytes >= 0.5 * (LIMIT * secs).min(offered), "{bytes} bytes arrived of {offered} in {secs} s");
 }
 
 fn server(args: &[&str]) -> Server {
@@ -80,6 +105,7 @@ pub(crate) fn an_allocation_relays_so_many_bytes_a_second() {
     let (mut first, mut second) = (Call::of(alice(&limited)), Call::of(alice(&limited)));
     assert_both_limited(&mut [&mut first], LIMIT);
     assert_both_limited(&mut [&mut second], LIMIT);
+    assert_held_for_five_seconds(&limited);
     let free = server(&[]);
     let mut call = Call::of(alice(&free));
     let arrived: usize = (0..20).map(|_| call.send_some() + call.send_some_back()).sum();

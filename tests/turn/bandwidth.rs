@@ -16,9 +16,11 @@ use turnserver::turn::{DropReason, Event};
 use crate::world::{BOB, Setup, TestClient, TestPeer, World, ip, sock};
 
 const SECOND: u64 = 1_000_000_000;
+/// A full packet, which every limit lets pass at once.
+const PACKET: usize = 1500;
 /// The most that one datagram carries.
-const DATAGRAM: usize = 65_507;
-/// A payload of which a limit of 100,000 lets a hundred pass a second.
+const LONGEST: usize = 65_507;
+/// A payload of which a limit of 500,000 lets a hundred pass at once.
 const KILOBYTE: [u8; 1000] = [7; 1000];
 
 fn world(lines: &str) -> World {
@@ -80,7 +82,7 @@ fn each_way_of_relaying_is_limited_and_each_direction_for_itself() {
     for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
         for (how, other) in [(How::Send, How::Data), (How::ChannelOut, How::ChannelIn)] {
             for (first, second) in [(how, other), (other, how)] {
-                let world = world("max-bps = 100000");
+                let world = world("max-bps = 500000");
                 let call = Call::of(world.client().over(transport), world.peer("8.8.4.4:5000"));
                 if matches!(how, How::ChannelOut) {
                     assert_eq!(call.client.bind(0x4000, call.peer.addr()), 200);
@@ -89,7 +91,7 @@ fn each_way_of_relaying_is_limited_and_each_direction_for_itself() {
                 assert_eq!(call.arriving(first, 110, &KILOBYTE), 100, "{transport:?} {first:?}");
                 assert_eq!(world.drops(), [DropReason::Bandwidth; 10]);
                 // Nothing was queued, and time brings back exactly what it should.
-                world.advance_by(Duration::from_micros(9_999));
+                world.advance_by(Duration::from_micros(1_999));
                 assert_eq!(call.arriving(first, 1, &KILOBYTE), 0);
                 world.advance_by(Duration::from_micros(1));
                 assert_eq!(call.arriving(first, 2, &KILOBYTE), 1);
@@ -101,12 +103,12 @@ fn each_way_of_relaying_is_limited_and_each_direction_for_itself() {
 
 #[test]
 fn send_and_channel_take_from_the_same_limit() {
-    let world = world("max-bps = 100000");
+    let world = world("max-bps = 500000");
     let call = Call::new(&world);
     assert_eq!(call.client.bind(0x4000, call.peer.addr()), 200);
     assert_eq!(call.arriving(How::Send, 60, &KILOBYTE) + call.arriving(How::ChannelOut, 60, &KILOBYTE), 100);
     // A smaller one still fits where a larger one does not.
-    world.advance_by(Duration::from_millis(5));
+    world.advance_by(Duration::from_millis(1));
     assert_eq!(call.arriving(How::Send, 1, &KILOBYTE), 0);
     assert_eq!(call.arriving(How::Send, 1, &[7; 500]), 1);
 }
@@ -121,23 +123,31 @@ fn without_a_limit_everything_passes() {
     assert_eq!(world.drops(), []);
 }
 
+// Nothing is too long for a limit; what is longer than the burst comes out of what is to come.
 #[test]
-fn the_smallest_limit_lets_one_datagram_of_any_size_pass() {
-    let world = world("max-bps = 1\nuser-bps = 1\nbps-capacity = 1");
+fn a_datagram_of_any_size_passes_after_a_pause_and_is_paid_for() {
+    let world = world("max-bps = 1000\nuser-bps = 1000\nbps-capacity = 1000");
     let call = Call::new(&world);
     for how in [How::Send, How::Data] {
         assert_eq!(call.arriving(how, 2, &[7; 65_000]), 1);
     }
-    // Of 100 bytes less than that was left, and time brings one back each second.
-    world.advance(99);
-    assert_eq!(call.arriving(How::Send, 1, &[7; 607]), 0);
-    assert_eq!(call.arriving(How::Send, 1, &[7; 606]), 1);
+    // 65 seconds' worth, of which 1500 bytes are the burst.
+    world.advance(63);
+    assert_eq!(call.arriving(How::Send, 1, b""), 0);
+    world.advance(1);
+    assert_eq!(call.arriving(How::Send, 1, &[7; 501]), 0);
+    assert_eq!(call.arriving(How::Send, 1, &[7; 500]), 1);
+    // Only now, and not a moment sooner, is there as much again as there can be.
+    world.advance_by(Duration::from_millis(1_499));
+    assert_eq!(call.arriving(How::Send, 1, &[7; 1501]), 0);
+    world.advance_by(Duration::from_millis(1));
+    assert_eq!(call.arriving(How::Send, 2, &[7; 1501]), 1);
 }
 
 // SEC-003: an empty datagram that goes round between two servers must not be free.
 #[test]
 fn empty_datagrams_count_as_their_headers() {
-    let world = world("max-bps = 100000");
+    let world = world("max-bps = 500000");
     let call = Call::new(&world);
     assert_eq!(call.arriving(How::Send, 4000, b""), 100_000 / 28);
     assert_eq!(call.arriving(How::Data, 4000, b"x"), 100_000 / 28);
@@ -145,7 +155,7 @@ fn empty_datagrams_count_as_their_headers() {
 
 #[test]
 fn all_allocations_of_a_user_share_a_limit() {
-    let world = world("user-bps = 100000");
+    let world = world("user-bps = 500000");
     let peer = || world.peer("8.8.4.4:5000");
     let first = Call::of(world.client(), peer());
     let second = Call::of(world.client().on_worker(1), peer());
@@ -154,13 +164,13 @@ fn all_allocations_of_a_user_share_a_limit() {
         assert_eq!((first.arriving(how, 70, &KILOBYTE), second.arriving(how, 70, &KILOBYTE)), (70, 30));
         assert_eq!(other.arriving(how, 110, &KILOBYTE), 100, "another user has a limit of his own");
     }
-    world.advance_by(Duration::from_millis(100));
+    world.advance_by(Duration::from_millis(20));
     assert_eq!((second.arriving(How::Send, 7, &KILOBYTE), first.arriving(How::Send, 7, &KILOBYTE)), (7, 3));
 }
 
 #[test]
 fn a_new_allocation_is_no_new_limit() {
-    let world = world("user-bps = 100000");
+    let world = world("user-bps = 500000");
     let first = Call::new(&world);
     assert_eq!(first.arriving(How::Send, 110, &KILOBYTE), 100);
     assert_eq!(first.client.refresh(Some(0)), Ok(0));
@@ -172,7 +182,7 @@ fn a_new_allocation_is_no_new_limit() {
 
 #[test]
 fn where_users_have_no_names_their_address_is_limited() {
-    let setup = Setup::with(Profile::Coturn, "user-bps = 100000");
+    let setup = Setup::with(Profile::Coturn, "user-bps = 500000");
     let world = setup.tune(|config| config.auth.mode = AuthMode::Anonymous).build();
     let calls = ["203.0.113.1:1000", "203.0.113.1:2000", "203.0.113.2:1000"]
         .map(|addr| Call::of(world.client().at(addr).with_nonce(b"none".to_vec()), world.peer("8.8.4.4:5000")));
@@ -181,7 +191,7 @@ fn where_users_have_no_names_their_address_is_limited() {
 
 #[test]
 fn the_whole_server_has_a_limit() {
-    let world = world("max-bps = 100000\nbps-capacity = 160000");
+    let world = world("max-bps = 500000\nbps-capacity = 800000");
     let calls = [world.client(), world.client().named(BOB).on_worker(1)];
     let calls = calls.map(|client| Call::of(client, world.peer("8.8.4.4:5000")));
     for how in [How::Send, How::Data] {
@@ -193,8 +203,8 @@ fn the_whole_server_has_a_limit() {
 #[test]
 fn what_a_shared_limit_refuses_is_not_paid_for() {
     let (client, start) = (ip("203.0.113.1"), Mono(SECOND));
-    let half_a_second_later = Mono(start.0 + SECOND / 2);
-    for shared in [limits(100_000, 200_000, 0), limits(100_000, 0, 200_000)] {
+    let half_full = Mono(start.0 + SECOND / 10);
+    for shared in [limits(500_000, 1_000_000, 0), limits(500_000, 0, 1_000_000)] {
         let bandwidth = Bandwidth::new(&shared);
         let [mut first, mut second, mut third] =
             [(); 3].map(|()| bandwidth.share(None, client, start).expect("it is limited"));
@@ -205,7 +215,7 @@ fn what_a_shared_limit_refuses_is_not_paid_for() {
                 [100, 100, 0]
             );
             // By now the shared bucket is half full, which is as much as the own one holds: it was never drawn from.
-            assert_eq!(passed(&mut first, half_a_second_later), 100, "{shared:?} {way:?}");
+            assert_eq!(passed(&mut first, half_full), 100, "{shared:?} {way:?}");
         }
     }
 }
@@ -227,7 +237,7 @@ fn requests_and_answers_are_never_limited() {
 
 #[test]
 fn what_was_discarded_is_no_traffic() {
-    let world = world("max-bps = 100000");
+    let world = world("max-bps = 500000");
     let call = Call::new(&world);
     call.arriving(How::Send, 130, &KILOBYTE);
     call.arriving(How::Data, 120, &KILOBYTE);
@@ -248,9 +258,9 @@ fn other_limits_hold_at_once() {
     let world = setup("").build();
     let call = Call::new(&world);
     assert_eq!(call.arriving(How::Send, 110, &KILOBYTE), 110);
-    world.reload(&setup("max-bps = 100000"));
+    world.reload(&setup("max-bps = 500000"));
     assert_eq!(call.arriving(How::Send, 110, &KILOBYTE), 100);
-    world.reload(&setup("user-bps = 80000"));
+    world.reload(&setup("user-bps = 400000"));
     assert_eq!(call.arriving(How::Send, 110, &KILOBYTE), 80);
     world.reload(&setup(""));
     assert_eq!(call.arriving(How::Send, 110, &KILOBYTE), 110);
@@ -258,7 +268,7 @@ fn other_limits_hold_at_once() {
 
 #[test]
 fn what_another_process_takes_over_is_limited_anew() {
-    let world = world("max-bps = 100000\nuser-bps = 160000");
+    let world = world("max-bps = 500000\nuser-bps = 800000");
     let call = Call::new(&world);
     for arriving in [100, 60, 0] {
         // The settings are the same, and with them the buckets of users.
@@ -270,7 +280,7 @@ fn what_another_process_takes_over_is_limited_anew() {
 // A user whose buckets are full again needs none kept.
 #[test]
 fn buckets_are_kept_for_users_who_need_them() {
-    let bandwidth = Bandwidth::new(&limits(0, 100_000, 0));
+    let bandwidth = Bandwidth::new(&limits(0, 500_000, 0));
     let (client, mut now) = (ip("203.0.113.1"), Mono(SECOND));
     let user = |number: u32| -> Arc<[u8]> { Arc::from(number.to_be_bytes()) };
     let held: Vec<_> = (0..100).filter_map(|number| bandwidth.share(Some(&user(number)), client, now)).collect();
@@ -301,25 +311,85 @@ fn buckets(bytes_per_sec: u64) -> Arc<Buckets> {
 
 #[test]
 fn a_bucket_fills_to_the_nanosecond() {
-    // Less than a datagram's worth a second: one datagram of any size fits, and 28 bytes take 9 1/3 s, rounded up.
+    // Less than a packet's worth a second: one packet fits, and 28 bytes take 9 1/3 s, rounded up.
     let slow = buckets(3);
     let start = 5 * SECOND;
-    assert!(!slow.take(Way::ToPeer, DATAGRAM + 1, Mono(start)));
-    assert!(slow.take(Way::ToPeer, DATAGRAM, Mono(start)));
+    assert!(slow.take(Way::ToPeer, PACKET, Mono(start)));
     assert!(!slow.take(Way::ToPeer, 1, Mono(start + 9_333_333_333)));
     assert!(slow.take(Way::ToPeer, 1, Mono(start + 9_333_333_334)));
     assert!(!slow.take(Way::ToPeer, 1, Mono(start + 9_333_333_334)));
-    // More: a second's worth.
+    // More: a fifth of a second's worth.
     let fast = buckets(1_000_000);
     let at = |nanos: u64| Mono(start + nanos);
-    assert!((0..20).all(|_| fast.take(Way::ToClient, 50_000, at(0))));
+    assert!((0..4).all(|_| fast.take(Way::ToClient, 50_000, at(0))));
     assert!(!fast.take(Way::ToClient, 28, at(27_999)));
     assert!(fast.take(Way::ToClient, 28, at(28_000)));
     assert!(fast.take(Way::ToPeer, 50_000, at(0)), "the other way is another bucket");
     // A jump of time fills it, and no more than that.
     let later = at(1_000_000 * SECOND);
-    assert!((0..20).all(|_| fast.take(Way::ToClient, 50_000, later)));
+    assert!((0..4).all(|_| fast.take(Way::ToClient, 50_000, later)));
     assert!(!fast.take(Way::ToClient, 28, later));
+}
+
+/// What passes in so many seconds of ten times as much as the limit, as a part of the limit.
+fn part_of_limit(rate: usize, len: usize, secs: usize, mut passed_at: impl FnMut(Duration, usize) -> usize) -> f64 {
+    // A hundredth of a second's worth of datagrams at a time, evenly over it.
+    let steps = secs * 100;
+    let due = |step: usize| rate * 10 * step / 100 / len;
+    let passed = (0..steps).map(|step| passed_at(Duration::from_millis(10 * step as u64), due(step + 1) - due(step)));
+    (passed.sum::<usize>() * len) as f64 / (rate * secs) as f64
+}
+
+// RFC 8656 section 21.3.1: whatever is offered, five seconds' worth is what the limit says.
+#[test]
+fn ten_times_the_limit_is_cut_down_to_it_and_others_are_unharmed() {
+    for (rate, len) in [20_000, 200_000, 5_000_000].into_iter().flat_map(|rate| [(rate, 172), (rate, 1200)]) {
+        let limit = rate as u64;
+        for limits in [limits(limit, 0, 0), limits(0, limit, 0), limits(limit, 0, limit), limits(limit, limit, limit)] {
+            let bandwidth = Bandwidth::new(&limits);
+            for way in [Way::ToPeer, Way::ToClient] {
+                let share = |name: &[u8]| {
+                    bandwidth.share(Some(&Arc::from(name)), ip("203.0.113.1"), Mono(SECOND)).expect("it is limited")
+                };
+                let (mut greedy, mut modest) = (share(b"alice"), share(b"bob"));
+                let mut lost = 0;
+                let part = part_of_limit(rate, len, 5, |since, count| {
+                    let now = Mono(SECOND) + since;
+                    // Nine tenths of the limit, where it is not the server's.
+                    let harmed =
+                        limits.bps_capacity == 0 && rate / 100 > len && !modest.take(way, rate * 9 / 1000, now);
+                    lost += usize::from(harmed);
+                    (0..count).filter(|_| greedy.take(way, len, now)).count()
+                });
+                assert!((0.95..=1.05).contains(&part), "{part} of {rate} in packets of {len}: {limits:?} {way:?}");
+                assert_eq!(lost, 0, "{rate} {limits:?} {way:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ten_times_the_limit_of_relayed_data_is_cut_down_to_it() {
+    for (rate, len) in [(20_000, 172), (20_000, 1200), (200_000, 1200)] {
+        for lines in [format!("max-bps = {rate}"), format!("user-bps = {rate}")] {
+            for how in [How::Send, How::Data] {
+                let world = world(&lines);
+                let call = Call::new(&world);
+                let other = Call::of(world.client().named(BOB), world.peer("8.8.4.4:6000"));
+                let mut harmed = 0;
+                let part = part_of_limit(rate, len, 5, |since, count| {
+                    let passed = call.arriving(how, count, &vec![7; len]);
+                    // A datagram every tenth of a second is half of the smallest limit.
+                    let is_due = since.as_millis().is_multiple_of(100);
+                    harmed += usize::from(is_due && other.arriving(how, 1, &KILOBYTE) == 0);
+                    world.advance_by(Duration::from_millis(10));
+                    passed
+                });
+                assert!((0.95..=1.05).contains(&part), "{part} of {lines} in packets of {len}: {how:?}");
+                assert_eq!(harmed, 0, "{lines} {how:?}");
+            }
+        }
+    }
 }
 
 proptest! {
@@ -329,17 +399,19 @@ proptest! {
     #[test]
     fn no_rhythm_beats_the_limit(
         bytes_per_sec in 1..10_000_000_u64,
-        steps in prop::collection::vec((0..SECOND / 50, 28..1500_usize), 1..400),
+        longest in prop::sample::select(vec![PACKET, LONGEST]),
+        steps in prop::collection::vec((0..SECOND / 50, any::<usize>()), 1..400),
     ) {
         let buckets = buckets(bytes_per_sec);
-        let burst = bytes_per_sec.max(DATAGRAM as u64);
+        let burst = bytes_per_sec.div_ceil(5).max(PACKET as u64);
         let (start, mut now, mut passed) = (SECOND, SECOND, 0_u64);
-        for (pause, len) in steps {
+        for (pause, random) in steps {
+            let len = 28 + random % (longest - 27);
             now += pause;
             let taken = buckets.take(Way::ToPeer, len, Mono(now));
             passed += if taken { len as u64 } else { 0 };
             let earned = u128::from(bytes_per_sec) * u128::from(now - start) / u128::from(SECOND);
-            prop_assert!(u128::from(passed) <= u128::from(burst) + earned + 1);
+            prop_assert!(u128::from(passed) <= u128::from(burst.max(longest as u64)) + earned + 1);
             // It is refused only when the burst and more was taken, roundings aside.
             let rounded = 400 * (1 + u128::from(bytes_per_sec) / u128::from(SECOND));
             prop_assert!(taken || u128::from(passed) + len as u128 + rounded > u128::from(burst));
@@ -368,7 +440,7 @@ fn many_threads_together_get_no_more_than_the_limit() {
         // Four seconds, of which every moment asked for more than there was of the smaller limit.
         let (secs, passed) = ((clock.into_inner() - SECOND) / SECOND, passed.into_inner());
         assert_eq!(secs, 4);
-        let most = bytes_per_sec * (secs + 1);
+        let most = bytes_per_sec * secs + bytes_per_sec / 5;
         assert!(passed <= most, "{passed} of {most}");
         assert!(passed * 10 >= most.min(40_000_000) * 9, "{passed} of {most}");
     }

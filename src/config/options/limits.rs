@@ -41,8 +41,9 @@ pub(super) static OPTIONS: &[Definition] = &[
         kind: BYTES_PER_SEC,
         default: always("0"),
         doc: "Bytes per second an allocation may relay, each way; 0: no bound.",
-        more: "Payload counts, of a datagram at least 28 bytes; a second's worth, and no less than one datagram of any \
-               size, may come at once. What is beyond is discarded, never queued.",
+        more: "Payload counts, of a datagram at least 28 bytes; a fifth of a second's worth, and no less than 1500 bytes, \
+               may come at once. A longer datagram passes after a pause, and is paid for with the next one. What is beyond \
+               is discarded, never queued.",
         apply: |raw, it| it.integer().map(|rate| raw.max_bps = it.at(rate)),
         ..LIMITS
     },

@@ -8,8 +8,8 @@ use crate::plan::Plan;
 
 /// An empty datagram is as dear as its headers.
 const LEAST: u64 = 28;
-/// The longest datagram; it fits under every limit.
-const LONGEST: u64 = 65_507;
+/// A full packet; it fits under every limit.
+const PACKET: u64 = 1500;
 
 /// Which way data goes.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +45,10 @@ fn time_of(bytes: u64, per_sec: u64) -> u64 {
     secs * SECOND + (rest * SECOND).div_ceil(per_sec)
 }
 
-/// What a payload costs, and what fits: a second's worth, or the longest datagram; none: nothing is limited.
+/// What a payload costs, and what fits: a fifth of a second's worth, or a full packet; none: nothing is limited.
 fn income(len: usize, per_sec: u64) -> Option<Income> {
     let cost = || time_of((len as u64).max(LEAST), per_sec);
-    (per_sec > 0).then(|| Income::of(cost(), time_of(LONGEST.max(per_sec), per_sec)))
+    (per_sec > 0).then(|| Income::of(cost(), time_of(PACKET, per_sec).max(SECOND / 5)))
 }
 
 impl Model {

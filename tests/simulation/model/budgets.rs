@@ -51,23 +51,24 @@ impl Income {
 /// Who gets new peers: by worker, the user, or where it comes from who has no name.
 pub(super) type Peered = (usize, Option<Vec<u8>>, u128);
 
-/// What is left, and since when; nothing was ever taken from a new one.
+/// What is left, and since when; nothing was ever taken from a new one. What costs more than fits is paid for later.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Purse(Option<(u64, u64)>);
+pub(crate) struct Purse(Option<(i64, u64)>);
 
 impl Purse {
-    fn left(&self, income: Income, mono: u64) -> u64 {
-        self.0.map_or(income.full, |(left, since)| income.full.min(left + (mono - since)))
+    fn left(&self, income: Income, mono: u64) -> i64 {
+        self.0.map_or(income.full as i64, |(left, since)| (left + (mono - since) as i64).min(income.full as i64))
     }
 
     pub(super) fn holds(&self, count: u64, income: Income, mono: u64) -> bool {
-        self.left(income, mono) >= income.cost * count
+        let left = self.left(income, mono);
+        left == income.full as i64 || left >= (income.cost * count) as i64
     }
 
     pub(super) fn take(&mut self, count: u64, income: Income, mono: u64) -> bool {
         let may = self.holds(count, income, mono);
         if may {
-            self.0 = Some((self.left(income, mono) - income.cost * count, mono));
+            self.0 = Some((self.left(income, mono) - (income.cost * count) as i64, mono));
         }
         may
     }
