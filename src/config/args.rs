@@ -231,7 +231,9 @@ fn argument(option: &'static Definition) -> Arg {
         .help_heading(option.category.heading())
         .help(format!("{} [default: {}]", option.doc, option.default_text()))
         // The manual page has room for everything.
-        .long_help(format!("{} [default: {}] {}", option.doc, option.default_text(), option.more));
+        .long_help(
+            format!("{} [default: {}] {}", option.doc, option.default_text(), option.more).trim_end().to_owned(),
+        );
     let argument = match option.short {
         Some(letter) => argument.short(letter),
         None => argument,

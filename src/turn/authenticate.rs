@@ -120,7 +120,9 @@ impl Server {
         let waiting = Waiting::User { datagram: request.message.bytes().into(), refused };
         match self.parked.park(Parked { path: request.path, head: Head::of(request.message), waiting }, now.mono) {
             Ok(id) => {
-                let look_up = LookUpUser { request: id, name: user.into(), again: refused.is_some() };
+                let has_allocation = self.allocations.of_tuple(&request.path.tuple).is_some();
+                let stranger = (!has_allocation).then_some(request.path);
+                let look_up = LookUpUser { request: id, name: user.into(), again: refused.is_some(), stranger };
                 self.outputs.push_back(Output::LookUpUser(look_up));
                 Verdict::Drop(DropReason::Parked)
             }

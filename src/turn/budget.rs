@@ -85,6 +85,11 @@ impl Budget {
         self.take_from(self.keys.hash_one(prefix(source)), now)
     }
 
+    /// Whether [`Budget::take`] would give one.
+    pub fn has_one(&self, source: IpAddr, now: Mono) -> bool {
+        self.gives(self.keys.hash_one(prefix(source)), now)
+    }
+
     /// The same where each name has a budget of its own at each source.
     pub fn take_of(&self, source: IpAddr, name: u32, now: Mono) -> bool {
         self.take_from(self.keys.hash_one((prefix(source), name)), now)
@@ -92,7 +97,11 @@ impl Budget {
 
     /// Whether [`Budget::take_of`] would give one.
     pub fn has_one_of(&self, source: IpAddr, name: u32, now: Mono) -> bool {
-        let full_at = self.bucket(self.keys.hash_one((prefix(source), name))).load(Ordering::Relaxed);
+        self.gives(self.keys.hash_one((prefix(source), name)), now)
+    }
+
+    fn gives(&self, hash: u64, now: Mono) -> bool {
+        let full_at = self.bucket(hash).load(Ordering::Relaxed);
         self.refill.take(Mono(full_at), 1, now).is_some()
     }
 

@@ -50,6 +50,12 @@ impl Budgets {
         }
     }
 
+    /// Whether a client without a valid password would still be answered; a stream always may be.
+    pub fn answers(&self, to: &ClientPath, now: Mono) -> bool {
+        let budget = self.answers.as_ref().filter(|_| !to.tuple.transport.is_stream());
+        budget.is_none_or(|budget| budget.has_one(to.tuple.client.ip(), now))
+    }
+
     /// Takes an answer from the budgets of whoever it goes to.
     ///
     /// # Errors

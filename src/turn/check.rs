@@ -111,6 +111,9 @@ impl Channels {
 
 impl ParkedRequests {
     fn check(&self) -> Result<(), &'static str> {
+        if !self.counts_sources() {
+            return Err("look-ups of sources are others than those that wait");
+        }
         match self.keys() == self.len() {
             true => Ok(()),
             false => Err("clients of waiting requests are others than those requests"),

@@ -98,6 +98,7 @@ impl Answer {
             | Answer::FamilyNotServed { request }
             | Answer::User { request, .. }
             | Answer::LookUpFailed { request }
+            | Answer::Unheard { request }
             | Answer::Claimed { request, .. }
             | Answer::Gone { request } => Some(*request),
             Answer::Disconnected { .. } => None,

@@ -135,7 +135,7 @@ pub enum Output {
     OpenRelay(OpenRelay),
     /// Close a relay socket; its port and quota are free again.
     CloseRelay(RelayId),
-    /// Find a user; answered by `User` or `LookUpFailed`.
+    /// Find a user; answered by `User`, `LookUpFailed` or `Unheard`.
     LookUpUser(LookUpUser),
     /// Take over the relay socket reserved under a token, wherever it is; answered by `Claimed`, `Gone` or
     /// `QuotaReached`.
@@ -190,6 +190,8 @@ pub struct LookUpUser {
     pub name: Box<[u8]>,
     /// The record that came before is renewable, and none of its keys verified; what is found now is final.
     pub again: bool,
+    /// Where it came from, if that is no client with an allocation: nobody need be asked for whoever would hear nothing.
+    pub stranger: Option<ClientPath>,
 }
 
 /// Asks for a reserved relay socket.
@@ -239,6 +241,11 @@ pub enum Answer {
     },
     /// Whether there is such a user cannot be found out now.
     LookUpFailed {
+        /// The request.
+        request: RequestId,
+    },
+    /// Nobody was asked, as no answer would be sent: the request is forgotten.
+    Unheard {
         /// The request.
         request: RequestId,
     },

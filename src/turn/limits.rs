@@ -25,6 +25,9 @@ pub const PARKED_MAX: usize = LOOK_UPS_MAX + 1024;
 /// more.
 pub const LOOK_UPS_MAX: usize = 4096;
 
+/// The same of one source, an IPv4 address or an IPv6 /64: whoever has no password leaves room for others.
+pub const LOOK_UPS_OF_SOURCE_MAX: usize = 64;
+
 /// A request that waits for its user is kept whole; a longer one is dropped. Names, and the most peers a request may
 /// have, take less.
 pub const PARKED_LEN_MAX: usize = 4096;

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use ahash::RandomState;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::address::{FiveTuple, RequestId, ReservationToken};
 use super::allocation::Owner;
 use super::answer::Head;
 use super::auth_failure::AuthFailure;
+use super::budget::prefix;
 use super::io::ClientPath;
-use super::limits::{LOOK_UPS_MAX, PARKED_MAX, PARKED_SECS};
+use super::limits::{LOOK_UPS_MAX, LOOK_UPS_OF_SOURCE_MAX, PARKED_MAX, PARKED_SECS};
 use super::time::Mono;
 use crate::stun::TransactionId;
 
@@ -43,6 +44,8 @@ pub(super) struct ParkedRequests {
     keys: HashSet<(FiveTuple, TransactionId), RandomState>,
     /// How many of them wait for a user.
     look_ups: usize,
+    /// The same by source.
+    sources: HashMap<u128, usize, RandomState>,
     next: u64,
 }
 
@@ -59,13 +62,15 @@ impl ParkedRequests {
     /// None yet; `seed` keys the hash of 5-tuples, which clients choose.
     pub(super) fn new(seed: [u64; 4]) -> ParkedRequests {
         let keys = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
-        ParkedRequests { requests: BTreeMap::new(), keys: HashSet::with_hasher(keys), look_ups: 0, next: 0 }
+        let sources = HashMap::with_hasher(keys.clone());
+        ParkedRequests { requests: BTreeMap::new(), keys: HashSet::with_hasher(keys), look_ups: 0, sources, next: 0 }
     }
 
     /// Has a request wait, for [`PARKED_SECS`] at most.
     pub(super) fn park(&mut self, parked: Parked, now: Mono) -> Result<RequestId, NoRoom> {
         let is_look_up = matches!(parked.waiting, Waiting::User { .. });
-        if self.requests.len() >= PARKED_MAX || is_look_up && self.look_ups >= LOOK_UPS_MAX {
+        let source = prefix(parked.path.tuple.client.ip());
+        if self.requests.len() >= PARKED_MAX || is_look_up && !self.has_room_for(source) {
             return Err(NoRoom::Full);
         }
         if !self.keys.insert((parked.path.tuple, parked.head.id)) {
@@ -73,9 +78,17 @@ impl ParkedRequests {
         }
         let id = RequestId(self.next);
         self.next += 1;
-        self.look_ups += usize::from(is_look_up);
+        if is_look_up {
+            self.look_ups += 1;
+            *self.sources.entry(source).or_default() += 1;
+        }
         self.requests.insert(id, (now.plus_secs(PARKED_SECS), parked));
         Ok(id)
+    }
+
+    fn has_room_for(&self, source: u128) -> bool {
+        let of_source = self.sources.get(&source).copied().unwrap_or_default();
+        self.look_ups < LOOK_UPS_MAX && of_source < LOOK_UPS_OF_SOURCE_MAX
     }
 
     /// Gives no number that `former` gave: answers to its requests may still come.
@@ -96,7 +109,11 @@ impl ParkedRequests {
     /// Takes a request out because it is answered.
     pub(super) fn take(&mut self, id: RequestId) -> Option<Parked> {
         let (_, parked) = self.requests.remove(&id)?;
-        self.look_ups -= usize::from(matches!(parked.waiting, Waiting::User { .. }));
+        if matches!(parked.waiting, Waiting::User { .. }) {
+            self.look_ups -= 1;
+            let source = prefix(parked.path.tuple.client.ip());
+            self.sources.entry(source).and_replace_entry_with(|_, count| Some(count - 1).filter(|left| *left > 0));
+        }
         self.keys.remove(&(parked.path.tuple, parked.head.id));
         Some(parked)
     }
@@ -117,6 +134,11 @@ impl ParkedRequests {
     /// When the first of them has waited too long.
     pub(super) fn next_deadline(&self) -> Option<Mono> {
         self.requests.first_key_value().map(|(_, (deadline, _))| *deadline)
+    }
+
+    /// Whether the look-ups of all sources are those that wait.
+    pub(super) fn counts_sources(&self) -> bool {
+        self.sources.values().sum::<usize>() == self.look_ups && self.sources.values().all(|count| *count > 0)
     }
 
     /// How many clients and transactions are indexed.

@@ -104,6 +104,7 @@ impl Server {
         match answer {
             Answer::User { request, record } => self.resume_with_user(now, request, record),
             Answer::LookUpFailed { request } => self.resume_without_user(now, request),
+            Answer::Unheard { request } => drop(self.parked.take(request)),
             Answer::Opened { request, first, second } => self.resume_with_relays(now, request, first, second),
             Answer::Claimed { request, relay } => self.resume_with_relays(now, request, relay, None),
             Answer::QuotaReached { request } => self.resume_refused(request, Refusal::QuotaReached),

@@ -33,14 +33,19 @@ impl Worker {
         }
     }
 
-    /// What the user store knows at once; what it has to fetch comes through the inbox.
+    /// What the user store knows at once; what it has to fetch comes through the inbox. A source that used up what it is
+    /// answered keeps nobody busy, however many names it makes up.
     fn look_up(&self, now: Now, look_up: LookUpUser) -> Option<Answer> {
-        let LookUpUser { request, name, again } = look_up;
+        let LookUpUser { request, name, again, stranger } = look_up;
         let users = &self.shared.users;
         let ask = AssertUnwindSafe(|| {
             let known = if again { users.find_again(&name, now.wall) } else { users.find(&name, now.wall) };
             if let Some(found) = known {
                 return Some(inbox::answer(request, found));
+            }
+            if stranger.is_some_and(|path| !self.shared.budgets.load().answers(&path, now.mono)) {
+                self.counters.unaffordable();
+                return Some(Answer::Unheard { request });
             }
             let Some(reply) = self.inbox.reply(request) else { return Some(Answer::LookUpFailed { request }) };
             users.fetch(name, now.wall, reply);

@@ -179,7 +179,10 @@ impl Keeper {
             Ok(Some(Err(_))) => {
                 if !std::mem::replace(&mut self.told_bad_key, true) {
                     let user = String::from_utf8_lossy(&question.name);
-                    warn!(user = &*user, "the user database has a key that is not 32 hex digits; the user is not let in");
+                    warn!(
+                        user = &*user,
+                        "the user database has a key that is not 32 hex digits; the user is not let in"
+                    );
                 }
                 Outcome::Unknown
             }

@@ -11,7 +11,7 @@ use turnserver::stun::{AttributeType, Class, ErrorCode, Message, MessageType, Me
 use turnserver::turn::address::{FiveTuple, LinkId, RequestId, Transport, WorkerId};
 use turnserver::turn::bandwidth::Bandwidth;
 use turnserver::turn::io::{ClientPath, UserRecord};
-use turnserver::turn::limits::{LOOK_UPS_MAX, PARKED_SECS};
+use turnserver::turn::limits::{LOOK_UPS_MAX, LOOK_UPS_OF_SOURCE_MAX, PARKED_SECS};
 use turnserver::turn::nonce::Nonces;
 use turnserver::turn::policy::{OwnNet, PeerPolicy};
 use turnserver::turn::settings::Hooks;
@@ -63,6 +63,13 @@ impl Stage {
         let server = Server::new(Arc::new(settings), WorkerId(0), [3; 32], at(0));
         let datagram = allocate(&nonce, "a wrong password");
         Stage { server, path: ClientPath { tuple, link: LinkId(0) }, datagram, requests: 0 }
+    }
+
+    /// Is another client from here on, with a nonce of its own.
+    fn at(&mut self, client: SocketAddr) {
+        self.path.tuple.client = client;
+        let nonce = Nonces::new(&[7; 32], None, REALM, 600).mint(at(0).wall, 1, &self.path.tuple);
+        self.datagram = allocate(&nonce, "a wrong password");
     }
 
     /// Sends the request once more, as another one, and gives the number of the look-up it waits for; none: there is no
@@ -171,8 +178,13 @@ fn what_waits_is_bounded_and_makes_room_when_its_time_is_over() {
     for round in 0..3 {
         let now = at(round * 6 * SECOND);
         stage.server.handle_timeout(now);
-        let parked = (0..LOOK_UPS_MAX + 100).filter_map(|_| stage.ask(now)).count();
+        let mut parked = 0;
+        for source in 0..100 {
+            stage.at(sock(&format!("203.0.113.{source}:40000")));
+            parked += (0..LOOK_UPS_OF_SOURCE_MAX).filter_map(|_| stage.ask(now)).count();
+        }
         assert_eq!((parked, stage.server.parked()), (LOOK_UPS_MAX, LOOK_UPS_MAX));
+        assert_eq!(stage.server.check(now), Ok(()));
     }
     stage.server.handle_timeout(at(3 * 6 * SECOND));
     assert_eq!((stage.server.parked(), stage.server.poll_timeout()), (0, None));
@@ -233,4 +245,30 @@ fn a_request_that_waits_once_more_ends_as_any_other() {
     assert_eq!((waits, stage.server.poll_timeout()), (None, Some(Mono(end))));
     stage.server.handle_timeout(at(end));
     assert_eq!((stage.server.parked(), stage.server.poll_timeout(), stage.server.poll_output()), (0, None, None));
+}
+
+// Whoever has no password must not keep others out, whatever he sends, and from wherever in his network.
+#[test]
+fn a_source_has_a_few_of_the_places_only() {
+    for (own, neighbour, other) in [
+        ("203.0.113.1:40000", "203.0.113.1:40001", "203.0.113.2:40000"),
+        ("[2001:db8::1]:40000", "[2001:db8::ffff:0:0:2]:40000", "[2001:db8:0:1::1]:40000"),
+    ] {
+        let (mut stage, now) = (Stage::new(), at(SECOND));
+        let (mut asked, ask) = (Vec::new(), |stage: &mut Stage, from: &str| {
+            stage.at(sock(from));
+            stage.ask(now)
+        });
+        asked.extend((0..LOOK_UPS_OF_SOURCE_MAX + 100).filter_map(|_| ask(&mut stage, own)));
+        assert_eq!(asked.len(), LOOK_UPS_OF_SOURCE_MAX);
+        assert_eq!(ask(&mut stage, neighbour), None, "the same source");
+        let of_other = ask(&mut stage, other).expect("another source has places of its own");
+        assert_eq!(stage.answer(now, of_other), Some(401));
+        // An answer makes room for one.
+        assert_eq!(stage.answer(now, asked[0]), Some(401));
+        assert!(ask(&mut stage, neighbour).is_some());
+        assert_eq!((ask(&mut stage, own), stage.server.check(now)), (None, Ok(())));
+        stage.server.handle_timeout(at(7 * SECOND));
+        assert_eq!((stage.server.parked(), stage.server.check(at(7 * SECOND))), (0, Ok(())));
+    }
 }

@@ -180,7 +180,7 @@ fn a_request_waits_for_five_seconds_at_most() {
     }
 }
 
-// Our rules: 4,096 requests of a worker may wait, of 4 KiB at most.
+// Our rules: 64 requests of a source may wait, of 4 KiB at most.
 #[test]
 fn what_waits_is_bounded() {
     let world = World::of(Profile::Default);
@@ -192,10 +192,10 @@ fn what_waits_is_bounded() {
         client.request(Method::ALLOCATE).transport(17).dispatch();
     };
     world.drops();
-    (0..4096).for_each(&request);
-    assert_eq!((world.parked(), world.drops()), (4096, vec![DropReason::Parked; 4096]));
+    (0..64).for_each(&request);
+    assert_eq!((world.parked(), world.drops()), (64, vec![DropReason::Parked; 64]));
     request(5000);
-    assert_eq!((world.parked(), world.drops()), (4096, vec![DropReason::Busy]));
+    assert_eq!((world.parked(), world.drops()), (64, vec![DropReason::Busy]));
     world.advance(6);
     assert_eq!(world.parked(), 0);
     request(5001);

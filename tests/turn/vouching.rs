@@ -125,11 +125,14 @@ fn a_database_that_hangs_ends_no_call() {
 #[test]
 fn a_database_with_too_much_to_do_ends_no_call() {
     let world = World::of(Profile::Default);
-    let (client, crowd) = (allocated(&world), world.client().named(BOB));
-    crowd.nonce();
+    let client = allocated(&world);
+    let crowd: Vec<_> = (0..64).map(|_| world.client().named(BOB)).collect();
+    crowd.iter().for_each(|source| drop(source.nonce()));
     world.advance(KEY_SECS);
     world.look_ups(Pace::Held);
-    (0..4096).for_each(|_| crowd.request(Method::ALLOCATE).transport(17).dispatch());
+    for source in &crowd {
+        (0..64).for_each(|_| source.request(Method::ALLOCATE).transport(17).dispatch());
+    }
     assert_eq!((world.parked(), client.refresh(None)), (4096, Ok(600)));
     world.drops();
     assert_eq!(client.refresh(Some(0)), Ok(0));

@@ -3,6 +3,7 @@
 use turnserver::config::{AuthMode, BindingRule};
 use turnserver::turn::DropReason;
 
+use super::budgets::source;
 use super::claims::{Age, Claims};
 use super::told::Tell;
 use super::{Caller, Clock, Expect, Held, Merit, Model, Reply, SECOND, Signer, Waiting, Who};
@@ -13,15 +14,17 @@ use crate::wire::{self, Junk, View};
 const KEPT_LEN_MAX: usize = 4096;
 /// Requests that may wait for a user with one worker, and that may wait at all: room for others is left.
 const LOOK_UPS_MAX: usize = 4096;
+/// Of these, an address, or an IPv6 /64, may have so many.
+const LOOK_UPS_OF_SOURCE_MAX: usize = 64;
 const WAITING_MAX: usize = 5120;
 const WAITING_SECS: u64 = 5;
 /// How long a user who was found may be gone before that is found out on a live allocation.
 pub(super) const KEY_SECS: u64 = 60;
 
-/// How many requests wait with a worker.
-#[derive(Clone, Copy, Debug, Default)]
+/// How many requests wait with a worker, and where each look-up comes from.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Busy {
-    look_ups: usize,
+    look_ups: Vec<u128>,
     all: usize,
 }
 
@@ -114,7 +117,7 @@ impl Model {
             let caller = Caller { user: held.user.clone(), signer: Some(signer), quota: held.quota.clone() };
             if self.is_signed(view, &signer) {
                 if self.rules.mode == AuthMode::LongTerm && clock.mono >= held.vouched_until {
-                    return match self.wait_for_user(clock, who, view, busy) {
+                    return match self.wait_for_user(clock, who, view, busy.clone()) {
                         Expect::Silence(why) if why == [DropReason::Busy] => {
                             self.serve_owner(clock, who, view, age, caller, busy)
                         }
@@ -172,10 +175,10 @@ impl Model {
     /// How many requests wait with a worker, which only matters when they are many.
     pub(crate) fn busy(&self, is_of: impl Fn(Who) -> bool) -> Busy {
         let mut busy = Busy::default();
-        if self.waiting.len() >= LOOK_UPS_MAX {
+        if self.waiting.len() >= LOOK_UPS_OF_SOURCE_MAX {
             for waiting in self.waiting.values().filter(|waiting| is_of(waiting.key().0)) {
                 busy.all += 1;
-                busy.look_ups += usize::from(matches!(waiting, Waiting::User { .. }));
+                busy.look_ups.extend(matches!(waiting, Waiting::User { .. }).then(|| source(waiting.key().0)));
             }
         }
         busy
@@ -184,7 +187,9 @@ impl Model {
     /// Has a request wait, unless it does already or too many do.
     fn wait(&mut self, waiting: Waiting, who: Who, id: [u8; 12], busy: Busy) -> Expect {
         let is_look_up = matches!(waiting, Waiting::User { .. });
-        if busy.all >= WAITING_MAX || is_look_up && busy.look_ups >= LOOK_UPS_MAX {
+        let of_source = busy.look_ups.iter().filter(|from| **from == source(who)).count();
+        let is_crowded = busy.look_ups.len() >= LOOK_UPS_MAX || of_source >= LOOK_UPS_OF_SOURCE_MAX;
+        if busy.all >= WAITING_MAX || is_look_up && is_crowded {
             return silence(DropReason::Busy);
         }
         if !self.wait_keys.insert((who, id)) {
