@@ -33,7 +33,7 @@ fn assert_unchanged(stage: &Stage) {
 #[test]
 fn every_problem_is_told_with_its_place_and_nothing_changes() {
     let stage = certified();
-    let wrong = [("stale-nonce", "\"soon\""), ("min-port", "70000"), ("cert", "\"first.pem\""), ("usr", "\"a:b\"")];
+    let wrong = [("stale-nonce", "\"soon\""), ("min-port", "70000"), ("bps-capacity", "5"), ("usr", "\"a:b\"")];
     let text = stage.text(&[CHANGES, &wrong].concat());
     assert!(!stage.try_reload(&text));
     let log = &stage.server.log;
