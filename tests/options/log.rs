@@ -180,7 +180,7 @@ pub(crate) fn records_are_objects() {
     );
     assert_eq!(
         (&ended["level"], &ended["reason"], &ended["to_peer_bytes"]),
-        (&"INFO".into(), &"Deleted".into(), &0.into())
+        (&"INFO".into(), &"deleted".into(), &0.into())
     );
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn stun_only_answers_binding_alone() {
         client.send_allocate();
         assert_eq!((client.binding().code(), client.unread()), (0, allocate), "{args:?}");
         assert!(server.terminate().success());
-        assert_eq!(server.log.count(&["dropped", "StunOnly", "count=1"]), 1 - allocate, "{args:?}");
+        assert_eq!(server.log.count(&["dropped", "stun_only", "count=1"]), 1 - allocate, "{args:?}");
     }
     let bare = Launch::new(&["--stun-only", "--profile=hardened"]).start();
     assert_eq!(Client::udp(bare.addr).binding().code(), 0);
@@ -31,7 +31,7 @@ pub(crate) fn no_stun_answers_no_binding() {
         assert_eq!((client.refresh_once().code(), client.unread()), (401, binding), "{args:?}");
         assert_eq!(alice(&server).allocate().code(), 0, "{args:?}");
         assert!(server.terminate().success());
-        assert_eq!(server.log.count(&["dropped", "NoStun", "count=1"]), 1 - binding, "{args:?}");
+        assert_eq!(server.log.count(&["dropped", "no_stun", "count=1"]), 1 - binding, "{args:?}");
     }
 }
 
