@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ahash::RandomState;
+use hashbrown::HashMap;
 use tracing::{debug, info, warn};
 
 use super::fault::Concerned;
@@ -23,18 +25,31 @@ use crate::turn::{AuthFailure, Event};
 pub(super) struct Journal {
     worker: WorkerId,
     shared: Arc<Shared>,
+    /// What realm each allocation was made in, so that its end is told with the same.
+    realms: HashMap<AllocationId, Arc<str>, RandomState>,
+    /// The one that allocations were made in last.
+    realm: Arc<str>,
 }
 
 impl Journal {
     pub(super) fn new(worker: WorkerId, shared: Arc<Shared>) -> Journal {
-        Journal { worker, shared }
+        Journal { worker, shared, realms: HashMap::default(), realm: Arc::from("") }
     }
 
     /// Tells an event; `realm` is the one in force.
-    pub(super) fn write(&self, now: Now, event: &Event, realm: &str) {
+    pub(super) fn write(&mut self, now: Now, event: &Event, realm: &str) {
         match event {
-            Event::AllocationCreated { .. } => self.write_created(now, event, realm),
-            Event::AllocationEnded { .. } => self.write_ended(now, event, realm),
+            Event::AllocationCreated { allocation, .. } => {
+                if *self.realm != *realm {
+                    self.realm = Arc::from(realm);
+                }
+                self.realms.insert(*allocation, Arc::clone(&self.realm));
+                self.write_created(now, event, realm);
+            }
+            Event::AllocationEnded { allocation, .. } => {
+                let own = self.realms.remove(allocation);
+                self.write_ended(now, event, own.as_deref().unwrap_or(realm));
+            }
             Event::Refused { code: ErrorCode::TRY_ALTERNATE, .. } => self.write_redirected(now, event),
             Event::Refused { .. } => self.write_refused(now, event),
             Event::NewPeersLimited { path, user, .. } => {

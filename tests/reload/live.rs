@@ -209,4 +209,11 @@ fn a_live_allocation_outlives_a_change_of_the_realm() {
     assert_eq!(client.refresh(600).code(), 0);
     let challenge = client.challenge().expect("it was told");
     assert_eq!(challenge.0, b"other.example");
+    // Whoever adds up what a realm's users relayed finds the end with the beginning.
+    assert_eq!(client.refresh(0).code(), 0);
+    let log = &stage.server.log;
+    let realm_of = |line: &str| line.split(" realm=").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned);
+    let of = |what: &str| realm_of(&log.find(&[what]).expect("it is told"));
+    let (begun, ended) = (of("allocation created"), of("allocation ended"));
+    assert!(begun.is_some() && begun == ended, "{begun:?} {ended:?}");
 }
