@@ -137,6 +137,7 @@ impl ParkedRequests {
     }
 
     /// Whether the look-ups of all sources are those that wait.
+    #[allow(clippy::disallowed_methods, reason = "neither a sum nor a property of all has an order")]
     pub(super) fn counts_sources(&self) -> bool {
         self.sources.values().sum::<usize>() == self.look_ups && self.sources.values().all(|count| *count > 0)
     }

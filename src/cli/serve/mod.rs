@@ -98,7 +98,7 @@ fn say_what_was_read(loaded: &Loaded, is_awaited: bool) {
     match &loaded.file {
         Some(file) => {
             info!(file = %file.display(), profile, "configuration read");
-            warn_readable(file, &loaded);
+            warn_readable(file, loaded);
         }
         None => info!(profile, "no configuration file"),
     }
