@@ -120,7 +120,8 @@ fn check_warning(warning: &Warning) {
 fn check_config(loaded: &Loaded) {
     let config = &loaded.config;
     let (auth, limits) = (&config.auth, &config.limits);
-    assert!(*config.relay.ports.start() >= 1024 && !config.relay.ports.is_empty());
+    let lowest = if config.profile == Profile::Coturn { 1 } else { 1024 };
+    assert!(*config.relay.ports.start() >= lowest && !config.relay.ports.is_empty());
     assert!(config.listen.udp || config.listen.tcp || (config.listen.tls && config.tls.is_some()));
     assert!(matches!(config.protocol.channel_number_max, 0x4FFF | 0x7FFF));
     let has_secret = !auth.secrets.is_empty() || auth.secret_file.is_some();

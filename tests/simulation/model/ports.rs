@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::requests::KEY_SECS;
+use super::requests::{KEY_SECS, WAITING_SECS};
 use super::told::Tell;
 use super::{Caller, Clock, Expect, Held, Merit, Model, Relay, Reply, Reserved, SECOND, Waiting, Wish};
 use crate::wire;
@@ -169,7 +169,7 @@ impl Model {
         if matches!(opened, Opened::NoCapacity | Opened::Families(_, Some(_))) {
             self.unknown_rest_until = clock.mono + PORT_REST_SECS * SECOND;
         }
-        let Some(Waiting::Relay { who, id, caller, lifetime, fingerprint, .. }) = waiting else {
+        let Some(Waiting::Relay { who, id, caller, lifetime, fingerprint, until, .. }) = waiting else {
             self.orphans.extend(grants.iter().map(|(local, _)| *local));
             return None;
         };
@@ -220,7 +220,8 @@ impl Model {
             bytes: Default::default(),
             created: clock.mono,
             reread_at: 0,
-            vouched_until: clock.mono + KEY_SECS * SECOND,
+            // From when the key was looked up: the relay may have taken its time.
+            vouched_until: until + (KEY_SECS - WAITING_SECS) * SECOND,
             traffic: [0; 4],
             doom: None,
         };

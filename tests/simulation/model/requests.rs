@@ -17,7 +17,7 @@ const LOOK_UPS_MAX: usize = 4096;
 /// Of these, an address, or an IPv6 /64, may have so many.
 const LOOK_UPS_OF_SOURCE_MAX: usize = 64;
 const WAITING_MAX: usize = 5120;
-const WAITING_SECS: u64 = 5;
+pub(super) const WAITING_SECS: u64 = 5;
 /// How long a user who was found may be gone before that is found out on a live allocation.
 pub(super) const KEY_SECS: u64 = 60;
 
