@@ -18,6 +18,8 @@ pub(crate) fn the_certificate_is_shown() {
         let mut client = Client::tls(address, &certificate).with_user(ALICE.0, ALICE.1);
         assert_eq!(client.relayed().ip(), server.addr.ip(), "{address}");
     }
+    let told = format!("tls_port={}", server.tls_addr.port());
+    assert!(server.log.find(&["listening", &told]).is_some(), "the log tells where TLS is served");
     let renewed = Certificate::new();
     fs::write(server.dir().join("cert.pem"), &renewed.pem).expect("our own directory");
     fs::write(server.dir().join("key.pem"), &renewed.key_pem).expect("our own directory");
@@ -32,6 +34,7 @@ pub(crate) fn the_key_must_be_the_certificates() {
         let (cert, key) = (launch.write("cert.pem", &mine.pem), launch.write("key.pem", key));
         let server = launch.and(&["--cert", &cert.to_string_lossy(), "--pkey", &key.to_string_lossy()]).start();
         assert_eq!(server.log.count(&["WARN", "TLS is not served", "key.pem"]), 1, "{what}:\n{}", server.log.text());
+        assert_eq!(server.log.count(&["listening", "tls_port="]), 0, "{what}");
         assert!(tls::try_connect(server.tls_addr, &mine).is_none(), "{what}: no handshake without a good certificate");
         assert_eq!(alice(&server).allocate().code(), 0, "{what}: everything else is served");
         server.signal(Signal::USR2);

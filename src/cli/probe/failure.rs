@@ -111,7 +111,7 @@ fn hint_of_code(code: u16, has_user: bool) -> &'static str {
         441 => "the allocation belongs to another user",
         442 => "the server relays no UDP",
         486 => "this user has as many allocations as allowed: see the user's quota",
-        508 => "the server has no relay port left: see its port range, and its total quota",
+        508 => "the server has no relay port left, or it drains: see its port range, total quota and log",
         300 => "the server sends its clients elsewhere",
         _ => "see the server's log",
     }

@@ -173,10 +173,11 @@ fn serve_until_stopped(start: Start, runtime: &Runtime) -> Result<()> {
 }
 
 fn say_that_it_listens(config: &Config, engine: &Engine) {
-    for ip in &engine.addresses().listen {
-        info!(%ip, port = config.listen.port, workers = engine.workers(), "listening");
-    }
     let has_tls = config.listen.tls && engine.certificates().current().is_some();
+    for ip in &engine.addresses().listen {
+        let tls_port = has_tls.then_some(config.listen.tls_port);
+        info!(%ip, port = config.listen.port, tls_port, workers = engine.workers(), "listening");
+    }
     if let Err(error) = first_run::print(config, engine.addresses(), has_tls, clock::now().wall) {
         warn!(%error, "cannot write to standard output");
     }
